@@ -1,0 +1,59 @@
+/* The configuration: one YAML file, read by a typed schema. Every key has a default but
+ * `hostname`; unknown keys, bad types, bad values and contradictions are errors with file, line
+ * and what to write instead. All of them are reported, not the first alone. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "policy/networks.h"
+#include "policy/recipients.h"
+#include "queue/queue.h"
+#include "smtp/server.h"
+
+struct config_listener {
+    char *address;       /* "0.0.0.0:25", "[::1]:2525" as written */
+    char *host;          /* without port and brackets */
+    uint16_t port;
+    enum smtp_role role; /* mx or submission */
+    struct smtp_server_settings smtp; /* views into the config */
+};
+
+struct config {
+    char *path, *folder;   /* the file as given, and the folder that relative paths start from */
+    char *hostname;
+    struct config_listener *listeners;
+    size_t listener_count;
+    struct recipients *recipients;
+    struct routes *routes;              /* local domains included */
+    struct networks *relay_networks;    /* `relay: {networks: […]}` */
+    char *mailbox_root;                 /* `deliver: {mailbox: PATH}`; NULL with deliver.lmtp */
+    char *run_folder;                   /* sockets: `run: PATH`, default SPOOL/run */
+    char *control_socket, *mailbox_socket; /* in the run folder */
+    char *user;                         /* `user: NAME` to become when started as root; NULL */
+    unsigned workers;                   /* processes (and shards), 1-32; default 1 */
+    enum log_level log_level;
+    enum log_format log_format;
+    struct {
+        char *path;
+        bool is_durable;
+        uint64_t segment_bytes, low_water_bytes, inline_body_bytes;
+    } spool;
+    struct queue_settings queue;
+    struct smtp_client_settings client; /* dialect is set by each connection */
+    struct {
+        size_t sessions, sessions_per_address, hops, header_bytes;
+        int64_t session_timeout_ms; /* outgoing connections idle this long are closed: client_idle_ms */
+        int64_t client_idle_ms;
+        int64_t drain_ms; /* how long `stop` waits for sessions and deliveries under way */
+    } limits;
+};
+
+/* Reads and checks the file. NULL: `problems` has a line each ("FILE:LINE: what; what to write
+ * instead"). */
+struct config *config_load(const char *path, struct buf *problems);
+/* The same for a text already read; path and folder as config_load would have them. What the
+ * supervisor hands to its children. */
+struct config *config_parse(struct bytes text, const char *path, const char *folder,
+                            struct buf *problems);
+void config_free(struct config *config);

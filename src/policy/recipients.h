@@ -1,0 +1,71 @@
+/* Who gets mail here, and who may send through: the answer to each RCPT. Pure.
+ *
+ * Knows the local domains, their mailboxes, aliases and catch-alls, and expands an accepted
+ * recipient to final addresses. Does not know how those are reached (queue/route.h); whether a
+ * remote domain can be reached is handed in. */
+#pragma once
+
+#include "base/arena.h"
+#include "mail/address.h"
+
+struct recipients;
+
+enum { ALIAS_DEPTH_LIMIT = 10, EXPANSION_LIMIT = 1000 }; /* loops end here, and bombs */
+
+enum mailboxes { MAILBOXES_LISTED, MAILBOXES_ANY };
+
+/* Building, from a configuration. Domains and local parts are compared without ASCII case. */
+struct recipients *recipients_new(uint64_t seed);
+void recipients_free(struct recipients *recipients);
+/* False: the domain is there already. */
+MUST_CHECK bool recipients_add_domain(struct recipients *recipients, struct bytes domain,
+                                      enum mailboxes mailboxes);
+/* The rest needs the domain added before. delimiter is 0 (none) or a byte such as '+': what
+ * follows it in a local part is a detail, not part of the mailbox's name. */
+void recipients_set_delimiter(struct recipients *recipients, struct bytes domain,
+                              uint8_t delimiter);
+void recipients_add_mailbox(struct recipients *recipients, struct bytes domain,
+                            struct bytes local);
+/* Adds one target (local@domain, any domain) to the alias; an alias may have many. */
+void recipients_add_alias(struct recipients *recipients, struct bytes domain, struct bytes local,
+                          struct bytes target);
+/* Unknown local parts go to this address. */
+void recipients_set_catch_all(struct recipients *recipients, struct bytes domain,
+                              struct bytes target);
+
+struct recipient_query {
+    const struct address *address; /* domain empty: <postmaster> of this host */
+    struct bytes hostname;         /* stands for the missing domain of <postmaster>, when no
+                                      local domain has one */
+    bool may_relay;                /* from a trusted network, or authenticated */
+    bool has_route;                /* the domain, if not local, can be reached */
+    struct bytes client;           /* for the refusal's text: "192.0.2.1" */
+};
+
+/* What to answer, and why. Texts are in the arena or constant. */
+struct recipient_verdict {
+    bool is_accepted;
+    bool is_local;
+    int code;            /* 250, 550, 452 … */
+    struct bytes status; /* "2.1.5", "5.1.1", "5.7.1" … */
+    struct bytes text;   /* for the reply: what, and what the sender can do */
+    struct bytes rule;   /* for the log: "relay", "unknown-mailbox", "alias-loop" … */
+};
+/* Decides; changes nothing. */
+struct recipient_verdict recipients_check(const struct recipients *recipients,
+                                          const struct recipient_query *query,
+                                          struct arena *arena);
+
+/* The final addresses of an accepted recipient: itself, or its aliases' targets, each once, in
+ * order; *out is in the arena. False at EXPANSION_LIMIT, ALIAS_DEPTH_LIMIT or the arena's
+ * ceiling (the check has refused such a recipient: 5.4.6). */
+MUST_CHECK bool recipients_expand(const struct recipients *recipients,
+                                  const struct address *address, struct bytes hostname,
+                                  struct arena *arena, struct bytes **out, size_t *count);
+
+bool recipients_is_local_domain(const struct recipients *recipients, struct bytes domain);
+/* The name of the mailbox that a final local address is kept in: lower case, without detail,
+ * unquoted; false when the address is not a local mailbox. Views in the arena. */
+MUST_CHECK bool recipients_mailbox(const struct recipients *recipients,
+                                   const struct address *address, struct arena *arena,
+                                   struct bytes *domain, struct bytes *local);

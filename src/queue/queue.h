@@ -1,0 +1,154 @@
+/* The queue: what is to be delivered where and when. Pure: it learns of time, connections and
+ * results, and says what to do; it knows no disk, no socket and no DNS.
+ *
+ * Each destination (endpoint) has a lane: deliveries ready for it, in order; its connections; and
+ * its suspension while the destination does not answer. A delivery is one message to those of
+ * its recipients that share a lane. A delivery whose attempt was answered 4xx waits for its own
+ * next time, then becomes ready in its lane again; a destination that cannot be reached suspends
+ * the whole lane, and the deliveries ride on it.
+ *
+ *     queue_add(queue, &envelope, …);                       a message is in the spool
+ *     while (queue_step(queue, now_ms, &task) != QUEUE_IDLE) do the task
+ *     queue_take / queue_result / queue_finish              a connection's life
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "mail/envelope.h"
+#include "queue/route.h"
+#include "smtp/client.h"
+
+struct queue;
+struct lane;
+
+struct queue_settings {
+    struct bytes hostname;
+    int64_t retry_first_ms, retry_max_ms; /* backoff: first, doubling to max, jitter of a fifth */
+    int64_t expire_ms;                    /* RFC 5321, 4.5.4.1: 4 to 5 days */
+    size_t lane_connections;              /* at most so many to one destination */
+    size_t connection_messages;           /* then a connection is closed and a new one opened */
+    size_t transaction_recipients;        /* recipients in one transaction */
+    uint64_t seed;                        /* for jitter and hash maps */
+};
+
+/* The queue keeps the pointers to settings and routes. */
+struct queue *queue_new(const struct queue_settings *settings, const struct routes *routes);
+void queue_free(struct queue *queue);
+/* New settings and routes: what waits is routed anew; what is under way finishes as it is. */
+void queue_reload(struct queue *queue, const struct queue_settings *settings,
+                  const struct routes *routes, int64_t now_ms);
+
+/* A message is safely in the spool: queue it. Copies what it needs. All instants are wall-clock
+ * ms here and below. False (and nothing is queued): the id is there already. */
+MUST_CHECK bool queue_add(struct queue *queue, const struct envelope *envelope, int64_t now_ms);
+/* After a restart: state is what QUEUE_SAVE gave last (empty: never). False for a state that does
+ * not fit the envelope: the message is then queued as new, so that nothing is lost; log it. */
+MUST_CHECK bool queue_restore(struct queue *queue, const struct envelope *envelope,
+                              struct bytes state, int64_t now_ms);
+
+enum queue_effect {
+    QUEUE_IDLE,    /* nothing to do before queue_deadline() */
+    QUEUE_CONNECT, /* open one more connection for task->lane */
+    QUEUE_SAVE,    /* task->id's state is task->state (borrowed until the next call): keep it */
+    QUEUE_REPORT,  /* compose and store a DSN with task->report, then queue_reported() */
+    QUEUE_REMOVE,  /* task->id is finished: remove it from the spool */
+};
+
+/* What a DSN has to tell: one for each message, of all recipients now final and unreported. Views
+ * and arrays are borrowed until queue_reported(). */
+struct queue_report_recipient {
+    const struct envelope_recipient *recipient;
+    enum delivery_outcome outcome; /* DELIVERED (NOTIFY=SUCCESS) or FAILED */
+    bool was_relayed;              /* DELIVERED to a next hop without DSN: action "relayed" */
+    int code;
+    struct bytes status, reply;    /* "5.1.1", the peer's words or what went wrong */
+    struct bytes remote;           /* the endpoint's name */
+    int64_t at_ms;                 /* the last attempt */
+};
+struct queue_report {
+    uint64_t id;
+    const struct envelope *envelope;
+    const struct queue_report_recipient *recipients;
+    size_t recipient_count;
+};
+
+struct queue_task {
+    struct lane *lane;
+    uint64_t id;
+    struct bytes state;
+    const struct queue_report *report;
+};
+enum queue_effect queue_step(struct queue *queue, int64_t now_ms, struct queue_task *task);
+/* When to step again though nothing happens; INT64_MAX: never. */
+int64_t queue_deadline(const struct queue *queue);
+/* The report of a message was stored (or could not be, then false: it is asked for again after
+ * the first retry interval). */
+void queue_reported(struct queue *queue, uint64_t id, bool was_stored, int64_t now_ms);
+
+const struct endpoint *lane_endpoint(const struct lane *lane);
+
+/* One delivery under way. The envelope and the indexes are what smtp_client_message takes. */
+struct queue_delivery {
+    uint64_t id;
+    const struct envelope *envelope;
+    const size_t *recipients;
+    size_t recipient_count;
+};
+
+/* A connection of the lane can take a message: the next delivery, or NULL when there is none (keep
+ * the connection a while, or close it). recipient_max bounds the recipients (RFC 9422). */
+struct queue_delivery *queue_take(struct queue *queue, struct lane *lane, size_t recipient_max,
+                                  int64_t now_ms);
+/* Is there a delivery that queue_take would give? */
+bool queue_has_ready(const struct queue *queue, const struct lane *lane);
+/* One recipient's fate. */
+void queue_result(struct queue *queue, struct queue_delivery *delivery,
+                  const struct delivery_result *result, int64_t now_ms);
+/* All results are in (recipients without one count as deferred); the delivery is gone. */
+void queue_finish(struct queue *queue, struct queue_delivery *delivery_owned, int64_t now_ms);
+/* The connection that QUEUE_CONNECT asked for has been greeted: the lane's suspension is over. */
+void queue_connected(struct queue *queue, struct lane *lane, int64_t now_ms);
+/* The connection is gone (every QUEUE_CONNECT ends so, once). failure: why it could not be used
+ * (refused, timed out, greeted with 4xx or 5xx), which suspends the lane unless other connections
+ * work; NULL after an orderly end. */
+void queue_disconnected(struct queue *queue, struct lane *lane,
+                        const struct delivery_result *failure, int64_t now_ms);
+
+/* --- For the operator -------------------------------------------------------------------------- */
+
+enum recipient_state { RECIPIENT_QUEUED, RECIPIENT_ACTIVE, RECIPIENT_DEFERRED, RECIPIENT_DELIVERED,
+                       RECIPIENT_FAILED };
+struct queue_entry_recipient {
+    struct bytes address;
+    enum recipient_state state;
+    unsigned attempts;
+    int64_t next_ms;    /* 0: none to come */
+    struct bytes reply; /* of the last attempt; empty: none yet */
+    struct bytes lane;  /* the endpoint's name */
+};
+struct queue_entry {
+    uint64_t id;
+    const struct envelope *envelope;
+    const struct queue_entry_recipient *recipients; /* as many as the envelope has */
+};
+/* Visits all messages in order of arrival, or (after != 0) those after that id, until the visitor
+ * says false. Views are borrowed for the call; the queue must not change. */
+typedef bool queue_visit(void *context, const struct queue_entry *entry);
+void queue_list(struct queue *queue, uint64_t after, queue_visit *visit, void *context);
+/* One message; false: not here. */
+MUST_CHECK bool queue_show(struct queue *queue, uint64_t id, queue_visit *visit, void *context);
+/* Makes waiting deliveries ready now and lifts their lanes' suspension; id 0: all. The number of
+ * messages. */
+size_t queue_retry(struct queue *queue, uint64_t id, int64_t now_ms);
+/* Removes a message without a report (QUEUE_REMOVE follows); a delivery under way finishes first.
+ * False: not here. */
+MUST_CHECK bool queue_delete(struct queue *queue, uint64_t id);
+
+struct queue_stats {
+    size_t messages, recipients_waiting, deliveries_ready, deliveries_waiting, deliveries_active,
+        lanes, lanes_suspended, connections;
+    uint64_t delivered, deferred, failed; /* recipients, since the start */
+    int64_t oldest_ms;                    /* instant the oldest message was received; 0: none */
+};
+struct queue_stats queue_stats(const struct queue *queue);

@@ -1,0 +1,36 @@
+/* Where mail for a domain goes: local domains to the mailbox endpoint, others by the routes of
+ * the configuration; later by MX. Pure. */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+enum endpoint_kind {
+    ENDPOINT_SMTP, /* host and port */
+    ENDPOINT_LMTP, /* host and port, or a Unix socket */
+};
+
+/* One place that takes mail. Views belong to the routes. */
+struct endpoint {
+    enum endpoint_kind kind;
+    struct bytes host;      /* name or address, without brackets; empty for a Unix socket */
+    uint16_t port;
+    struct bytes unix_path; /* empty: TCP */
+    struct bytes name;      /* as people write it, and the lane's key: "smtp://10.0.0.5:25",
+                               "lmtp://[::1]:24", "lmtp:unix:/run/dovecot/lmtp" */
+};
+
+/* Reads "smtp://host[:25]", "lmtp://host:port", "lmtp:unix:/path" (also "unix:/path", an LMTP
+ * one). False with what to write instead. Views into the text. */
+MUST_CHECK bool endpoint_scan(struct bytes text, struct endpoint *out, struct error *err);
+
+struct routes;
+struct routes *routes_new(uint64_t seed);
+void routes_free(struct routes *routes);
+/* Routes a pattern: "example.org" (itself), ".example.org" (below it), "*" (everything without
+ * a better match). Copies. False: the pattern is there already, or is none. */
+MUST_CHECK bool routes_add(struct routes *routes, struct bytes pattern,
+                           const struct endpoint *endpoint);
+/* The endpoint for a domain: exact, then the longest ".suffix", then "*"; NULL: none. Local
+ * domains are added like the others, as exact patterns. Case does not matter. */
+const struct endpoint *routes_find(const struct routes *routes, struct bytes domain);

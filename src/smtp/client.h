@@ -1,0 +1,99 @@
+/* The client's side of SMTP and LMTP as a machine without I/O (RFC 5321, 2033 and the
+ * extensions the server offers: PIPELINING, SIZE, 8BITMIME, BINARYMIME, CHUNKING, SMTPUTF8,
+ * DSN, LIMITS, ENHANCEDSTATUSCODES).
+ *
+ * Many messages one connection, many recipients a transaction. The driver hands in bytes and
+ * message text, and does what each step asks for. Every recipient of a message gets exactly one
+ * result. */
+#pragma once
+
+#include "base/arena.h"
+#include "mail/envelope.h"
+
+struct smtp_client;
+
+enum smtp_dialect { DIALECT_SMTP, DIALECT_LMTP };
+
+struct smtp_client_settings {
+    enum smtp_dialect dialect;
+    struct bytes hostname; /* for EHLO and LHLO */
+    /* RFC 5321, 4.5.3.2, each at least what it asks for. */
+    int64_t greeting_timeout_ms, command_timeout_ms, data_begin_timeout_ms, data_block_timeout_ms,
+        data_end_timeout_ms;
+};
+
+enum smtp_client_effect {
+    CLIENT_WANT_INPUT, /* send the output, wait for replies */
+    CLIENT_READY,      /* greeted (or a message is finished): smtp_client_message() or
+                          smtp_client_quit() */
+    CLIENT_WANT_TEXT,  /* hand in more message text: smtp_client_text(); send output when it is
+                          large */
+    CLIENT_RESULT,     /* smtp_client_result() has one recipient's fate; step on */
+    CLIENT_CLOSE,      /* send the output, close; after an error smtp_client_failure() says why */
+};
+
+/* One delivery: a message to some of its recipients. Borrowed until the last result. */
+struct smtp_client_message {
+    const struct envelope *envelope;
+    const size_t *recipients; /* indexes into envelope->recipients */
+    size_t recipient_count;
+    uint64_t size; /* bytes of text to come */
+    bool has_8bit; /* the text has bytes over 127: whether or not BODY= was declared */
+};
+
+enum delivery_outcome {
+    DELIVERED,
+    DEFERRED, /* 4xx, a timeout, a lost connection */
+    FAILED,   /* 5xx, or an extension the message needs is not offered */
+};
+
+struct delivery_result {
+    size_t recipient; /* index into envelope->recipients */
+    enum delivery_outcome outcome;
+    int code;                /* 250, 451 …; 0 when the peer said nothing */
+    char status[12];         /* enhanced status code: the peer's, or the one that fits */
+    struct bytes reply;      /* the peer's words (all lines joined by a space, code included), or
+                                what went wrong; at most REPLY_LIMIT bytes, valid until stepping */
+    bool was_connection;     /* the connection failed, not this message: try another host */
+    bool has_dsn;            /* DELIVERED, and the next hop takes over NOTIFY=SUCCESS duties */
+};
+enum { REPLY_LIMIT = 512 };
+
+struct smtp_client *smtp_client_new(const struct smtp_client_settings *settings, int64_t now_ms);
+/* Results not yet taken are lost; hang up first to have them. */
+void smtp_client_free(struct smtp_client *client);
+
+void smtp_client_input(struct smtp_client *client, struct bytes input, int64_t now_ms);
+enum smtp_client_effect smtp_client_step(struct smtp_client *client);
+
+/* In CLIENT_READY: begins a transaction. */
+void smtp_client_message(struct smtp_client *client, const struct smtp_client_message *message);
+/* In CLIENT_READY: says QUIT and closes. */
+void smtp_client_quit(struct smtp_client *client);
+/* In CLIENT_WANT_TEXT: hands in the next run of message text (CRLF line ends); it is copied into
+ * the output, dots stuffed or as a BDAT chunk. is_last ends the message. */
+void smtp_client_text(struct smtp_client *client, struct bytes text, bool is_last, int64_t now_ms);
+/* In CLIENT_WANT_TEXT: the text cannot be read: breaks off, so that nothing half is delivered
+ * (closes the connection without the final dot); the results are DEFERRED with this reason. */
+void smtp_client_abort(struct smtp_client *client, struct bytes reason);
+
+struct bytes smtp_client_output(const struct smtp_client *client);
+void smtp_client_sent(struct smtp_client *client, size_t count, int64_t now_ms);
+
+int64_t smtp_client_deadline(const struct smtp_client *client);
+/* The deadline has come: results follow, then CLIENT_CLOSE. */
+void smtp_client_expire(struct smtp_client *client, int64_t now_ms);
+/* The connection broke or could not be made; reason for people. Results follow, then
+ * CLIENT_CLOSE. */
+void smtp_client_hangup(struct smtp_client *client, struct bytes reason);
+
+/* In CLIENT_RESULT. */
+const struct delivery_result *smtp_client_result(const struct smtp_client *client);
+/* In CLIENT_CLOSE: why the session cannot be used (greeting 554, EHLO refused, 421, timeout, lost);
+ * false after a QUIT in order. The outcome of `out` is DEFERRED or FAILED. */
+MUST_CHECK bool smtp_client_failure(const struct smtp_client *client, struct delivery_result *out);
+/* The messages done in this session, and the server's MAILMAX (RFC 9422; SIZE_MAX: none). */
+size_t smtp_client_messages(const struct smtp_client *client);
+size_t smtp_client_mail_max(const struct smtp_client *client);
+/* RCPTMAX of RFC 9422, or SIZE_MAX. */
+size_t smtp_client_recipient_max(const struct smtp_client *client);
