@@ -40,6 +40,8 @@ struct smtp_server_settings {
 
 enum smtp_server_effect {
     SERVER_WANT_INPUT, /* all input is consumed: send the output, wait for more */
+    SERVER_FLUSH,      /* much output waits (a peer that asks and does not read): send it, and step
+                          on only when it is sent; input may be left unread */
     SERVER_CHECK_MAIL, /* smtp_server_transaction() has the reverse-path: smtp_server_answer() */
     SERVER_CHECK_RCPT, /* smtp_server_recipient() is the address: smtp_server_answer() */
     SERVER_BEGIN_BODY, /* the message begins: smtp_server_answer(); OK sends 354 (DATA) */
@@ -78,9 +80,10 @@ void smtp_server_input(struct smtp_server *server, struct bytes input, int64_t n
                        int64_t wall_ms);
 enum smtp_server_effect smtp_server_step(struct smtp_server *server);
 /* The input not consumed yet. When the driver must wait, it copies this and replaces it with
- * smtp_server_rebase() of the copy. */
+ * smtp_server_rebase() of the copy, which may have more bytes behind the unread ones that came
+ * in since. */
 struct bytes smtp_server_unread(const struct smtp_server *server);
-void smtp_server_rebase(struct smtp_server *server, struct bytes same_bytes_elsewhere);
+void smtp_server_rebase(struct smtp_server *server, struct bytes same_bytes_and_more);
 
 /* Answers the effect that asked. */
 void smtp_server_answer(struct smtp_server *server, const struct smtp_answer *answer);

@@ -1,0 +1,264 @@
+#include "daemon/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/instant.h"
+#include "base/memory.h"
+
+struct session {
+    const struct session_host *host;
+    struct smtp_server *smtp;
+    struct stream *stream; /* NULL: the peer is gone */
+    struct timer deadline;
+    uint8_t *held; /* input that could not be consumed yet */
+    enum { RUNNING, WAITING_STORE, WAITING_TEXT } phase;
+    bool is_stepping, is_ended, is_closing, is_paused;
+    void *data;
+    char peer[PEER_TEXT];
+};
+
+static void run(struct session *session);
+
+static int64_t now_ms(const struct session *session)
+{
+    return loop_now_ms(session->host->loop);
+}
+
+static void session_free(struct session *session)
+{
+    session->host->closed(session->host->context, session);
+    timer_clear(&session->deadline);
+    if (session->stream)
+        stream_close(session->stream);
+    smtp_server_free(session->smtp);
+    free(session->held);
+    free(session);
+}
+
+/* Sends what the machine has to say; false while the kernel will not take all of it. */
+static bool flush(struct session *session)
+{
+    struct bytes output = smtp_server_output(session->smtp);
+    if (output.len == 0 || !session->stream)
+        return true;
+    smtp_server_sent(session->smtp, stream_send(session->stream, output));
+    return smtp_server_output(session->smtp).len == 0;
+}
+
+static void pause_reading(struct session *session, bool is_paused)
+{
+    if (!session->stream || session->is_paused == is_paused)
+        return;
+    session->is_paused = is_paused;
+    if (is_paused)
+        stream_pause(session->stream);
+    else
+        stream_resume(session->stream);
+}
+
+/* The machine must wait: what it has not consumed lies in a buffer that is about to go, so it
+ * moves to one of our own. Nothing more is read until the machine goes on. */
+static void hold_input(struct session *session)
+{
+    struct bytes unread = smtp_server_unread(session->smtp);
+    if (unread.len == 0 || unread.at == session->held)
+        return;
+    uint8_t *held = memory_new(unread.len, 1);
+    memcpy(held, unread.at, unread.len);
+    free(session->held);
+    session->held = held;
+    smtp_server_rebase(session->smtp, (struct bytes){held, unread.len});
+}
+
+/* Does what the machine asks for until it waits: for input, for the host, or for the peer to
+ * read. */
+static void step(struct session *session)
+{
+    const struct session_host *host = session->host;
+    struct smtp_answer answer;
+    for (;;) {
+        switch (smtp_server_step(session->smtp)) {
+        case SERVER_CHECK_MAIL:
+            answer = host->mail(host->context, session);
+            smtp_server_answer(session->smtp, &answer);
+            continue;
+        case SERVER_CHECK_RCPT:
+            answer = host->rcpt(host->context, session);
+            smtp_server_answer(session->smtp, &answer);
+            continue;
+        case SERVER_BEGIN_BODY:
+            answer = host->begin(host->context, session);
+            smtp_server_answer(session->smtp, &answer);
+            continue;
+        case SERVER_BODY:
+            if (host->text(host->context, session, smtp_server_chunk(session->smtp)))
+                continue;
+            session->phase = WAITING_TEXT;
+            return;
+        case SERVER_STORE:
+            session->phase = WAITING_STORE;
+            host->store(host->context, session);
+            if (session->phase == RUNNING)
+                continue;
+            return;
+        case SERVER_DROP_BODY: host->drop(host->context, session); continue;
+        case SERVER_WANT_INPUT: return;
+        case SERVER_CLOSE: session->is_closing = true; return;
+        }
+    }
+}
+
+/* Steps, sends and settles what to wait for. May free the session: nothing may be done with it
+ * after. */
+static void run(struct session *session)
+{
+    if (session->is_stepping)
+        return;
+    if (session->phase == RUNNING && !session->is_closing) {
+        session->is_stepping = true;
+        step(session);
+        session->is_stepping = false;
+    }
+    bool is_flushed = flush(session);
+    if (session->is_closing && session->phase == RUNNING && (is_flushed || !session->stream)) {
+        session_free(session);
+        return;
+    }
+    bool must_hold = session->phase != RUNNING || !is_flushed;
+    if (must_hold)
+        hold_input(session);
+    else if (smtp_server_unread(session->smtp).len == 0) {
+        free(session->held);
+        session->held = NULL;
+    }
+    /* Reading is stopped only when bytes came that cannot be used yet: a client that waits for
+     * its reply sends none, and so costs no call. */
+    if (!must_hold)
+        pause_reading(session, false);
+    else if (smtp_server_unread(session->smtp).len)
+        pause_reading(session, true);
+    timer_set(&session->deadline,
+              session->phase == WAITING_STORE ? INT64_MAX : smtp_server_deadline(session->smtp));
+}
+
+static void on_input(void *context, struct bytes input)
+{
+    struct session *session = context;
+    struct bytes unread = smtp_server_unread(session->smtp);
+    if (unread.len == 0) {
+        smtp_server_input(session->smtp, input, now_ms(session), loop_wall_ms(session->host->loop));
+    } else {
+        uint8_t *joined = memory_new(unread.len + input.len, 1);
+        memcpy(joined, unread.at, unread.len);
+        memcpy(joined + unread.len, input.at, input.len);
+        free(session->held);
+        session->held = joined;
+        smtp_server_rebase(session->smtp, (struct bytes){joined, unread.len + input.len});
+    }
+    run(session);
+}
+
+static void on_writable(void *context)
+{
+    run(context);
+}
+
+static void lose_stream(struct session *session)
+{
+    stream_close(session->stream);
+    session->stream = NULL;
+    smtp_server_hangup(session->smtp);
+}
+
+static void on_ended(void *context, int os)
+{
+    struct session *session = context;
+    lose_stream(session);
+    run(session);
+}
+
+static void on_deadline(void *context)
+{
+    struct session *session = context;
+    /* A peer that does not even take our last words is not waited for. */
+    if (session->is_closing && session->stream)
+        lose_stream(session);
+    smtp_server_expire(session->smtp, now_ms(session));
+    run(session);
+}
+
+static const struct stream_events events = {on_input, on_writable, on_ended};
+
+struct session *session_open(const struct session_host *host, int fd_owned,
+                             const struct smtp_server_settings *settings, struct error *err)
+{
+    struct session *session = NEW(struct session);
+    session->host = host;
+    stream_peer(fd_owned, session->peer);
+    session->stream = stream_open(host->loop, fd_owned, &events, session, err);
+    if (!session->stream) {
+        free(session);
+        return NULL;
+    }
+    timer_init(&session->deadline, host->loop, on_deadline, session);
+    session->smtp = smtp_server_new(settings, session_peer(session), loop_now_ms(host->loop),
+                                    loop_wall_ms(host->loop));
+    /* No step() ends in a close before the peer has sent a byte. */
+    run(session);
+    return session;
+}
+
+struct smtp_server *session_smtp(const struct session *session)
+{
+    return session->smtp;
+}
+
+struct bytes session_peer(const struct session *session)
+{
+    return bytes_of(session->peer);
+}
+
+void session_set_data(struct session *session, void *data)
+{
+    session->data = data;
+}
+
+void *session_data(const struct session *session)
+{
+    return session->data;
+}
+
+void session_answer(struct session *session, const struct smtp_answer *answers, size_t count)
+{
+    ASSERT(session->phase == WAITING_STORE);
+    for (size_t i = 0; i < count; i++)
+        smtp_server_answer(session->smtp, &answers[i]);
+    session->phase = RUNNING;
+    run(session);
+}
+
+void session_go_on(struct session *session)
+{
+    ASSERT(session->phase == WAITING_TEXT);
+    session->phase = RUNNING;
+    run(session);
+}
+
+bool session_is_lost(const struct session *session)
+{
+    return !session->stream;
+}
+
+void session_shut(struct session *session)
+{
+    smtp_server_shut(session->smtp);
+    run(session);
+}
+
+void session_kill(struct session *session)
+{
+    if (session->stream)
+        lose_stream(session);
+    run(session);
+}

@@ -1,0 +1,53 @@
+/* One incoming session: a stream joined with the smtp_server machine. Moves bytes and time;
+ * what a transaction means is its host's, which answers the machine's questions: the worker
+ * (recipients by policy, messages to the spool) and the mailbox agent (messages to Maildirs). */
+#pragma once
+
+#include "base/list.h"
+#include "net/stream.h"
+#include "smtp/server.h"
+
+struct session;
+
+struct session_host {
+    void *context;
+    struct loop *loop;
+    /* SERVER_CHECK_MAIL and SERVER_CHECK_RCPT: answer at once. */
+    struct smtp_answer (*mail)(void *context, struct session *session);
+    struct smtp_answer (*rcpt)(void *context, struct session *session);
+    /* A message begins: 250 takes it, anything else refuses it. */
+    struct smtp_answer (*begin)(void *context, struct session *session);
+    /* A run of message text. False: wait; session_go_on() resumes. */
+    bool (*text)(void *context, struct session *session, struct bytes text);
+    /* The text is complete: session_answer(), now or later. */
+    void (*store)(void *context, struct session *session);
+    /* The message begun comes to nothing. Never called while a store waits for its answer. */
+    void (*drop)(void *context, struct session *session);
+    /* The session is about to be freed. */
+    void (*closed)(void *context, struct session *session);
+};
+
+/* Takes over the socket and greets. host and settings are kept, not copied. NULL and err on
+ * failure; the socket is then closed. */
+struct session *session_open(const struct session_host *host, int fd_owned,
+                             const struct smtp_server_settings *settings, struct error *err);
+
+struct smtp_server *session_smtp(const struct session *session);
+/* The peer's address as text; borrowed for the session's life. */
+struct bytes session_peer(const struct session *session);
+/* The host's own data: the session, the message under way. */
+void session_set_data(struct session *session, void *data);
+void *session_data(const struct session *session);
+
+/* Answers the store: one answer, or in the LMTP role one for each recipient accepted, in their
+ * order. Safe at any time, also within store() and after the peer has gone; but where it ends a
+ * lost session, that is freed (closed() is called before this returns). */
+void session_answer(struct session *session, const struct smtp_answer *answers, size_t count);
+/* After text() said false. */
+void session_go_on(struct session *session);
+/* Is the peer gone? Then an answer reaches nobody, which matters to a log line only. */
+bool session_is_lost(const struct session *session);
+/* Ends the session politely (421) as soon as no transaction is open. */
+void session_shut(struct session *session);
+/* Ends it now, whatever it does; a store that waits for its answer still gets it. */
+void session_kill(struct session *session);
