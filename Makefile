@@ -1,0 +1,78 @@
+# The front door: each target is a line or two into meson and tools/. `make help` lists them.
+PREFIX ?= /usr/local
+DESTDIR ?=
+PYTHON ?= /usr/bin/python3
+N ?= 1000
+SECONDS ?= 300
+
+sources = $(shell find src tests bench -name '*.[ch]')
+sanitized = -Dbuildtype=debugoptimized -Db_sanitize=address,undefined
+sanitizer_options = ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+
+.PHONY: build help packages demo test unit peers check fuzz bench sim format install clean
+
+build: ## the release binary, at build/postrider
+	@tools/setup build -Dtests=false
+	@meson compile -C build postrider
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+packages: ## install what building, testing and checking need (Debian; root or sudo)
+	@tools/packages build demo test check fuzz bench
+
+demo: ## build, start, send a message with an attachment, show its story
+	@tools/packages build demo
+	@$(MAKE) --no-print-directory build
+	@tools/demo
+
+test: ## ASan and UBSan: unit, fuzz corpus, simulation; then real peers
+	@tools/packages build test
+	@$(MAKE) --no-print-directory unit peers
+
+unit: ## only what needs no peers
+	@tools/setup build-test -Dwerror=true $(sanitized)
+	@meson compile -C build-test
+	@$(sanitizer_options) meson test -C build-test --no-rebuild --print-errorlogs
+
+peers: ## only the tests against real servers and clients
+	@tools/setup build-test -Dwerror=true $(sanitized)
+	@meson compile -C build-test
+	@$(sanitizer_options) POSTRIDER=$(CURDIR)/build-test/postrider \
+	    $(PYTHON) -m pytest -q -p no:cacheprovider tests/peers
+
+check: ## format, layers, clang -Werror, clang-tidy, man pages, docs
+	@tools/packages build check
+	@clang-format --dry-run -Werror $(sources)
+	@CC=clang tools/setup build-check -Dwerror=true -Dbuildtype=debugoptimized
+	@meson compile -C build-check
+	@$(PYTHON) tools/check-layers build-check
+	@$(PYTHON) tools/check-docs build-check/postrider
+	@tools/tidy build-check
+	@mandoc -T lint -W warning docs/man/*.[1-8]
+	@echo "make check: all good"
+
+fuzz: ## T=module [SECONDS=300]: libFuzzer on one module; a crash becomes a corpus file
+	@tools/packages build fuzz
+	@tools/fuzz "$(T)" $(SECONDS)
+
+sim: ## [N=1000] [SEED=1]: the simulations, for N seeds
+	@tools/setup build-test -Dwerror=true $(sanitized)
+	@tools/sim build-test $(N) $(SEED)
+
+bench: ## Postrider beside Postfix, in one run on this machine
+	@tools/packages build bench
+	@$(MAKE) --no-print-directory build
+	@bench/run
+
+format: ## clang-format on everything
+	@clang-format -i $(sources)
+
+install: build ## [PREFIX=/usr/local] [DESTDIR=]: binary and man pages
+	install -D -m 755 build/postrider $(DESTDIR)$(PREFIX)/sbin/postrider
+	for page in docs/man/*.[1-8]; do \
+	    install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	done
+
+clean: ## remove the builds
+	rm -rf build build-test build-check build-fuzz
