@@ -30,7 +30,7 @@ struct smtp_server_settings {
     size_t recipient_limit;     /* recipients a transaction */
     size_t error_limit;         /* failed commands, then 421 4.7.0 and the end */
     size_t transaction_limit;   /* messages a session (RFC 9422 MAILMAX); 0: any */
-    int64_t hold_limit_ms;      /* FUTURERELEASE: the furthest instant; 0: not offered */
+    int64_t hold_limit_ms;      /* FUTURERELEASE: how far ahead at most; 0: not offered */
     int64_t command_timeout_ms; /* RFC 5321, 4.5.3.2.7: at least 5 minutes */
     int64_t data_timeout_ms;    /* between two blocks of data: at least 3 minutes */
     uint64_t data_rate_min;     /* bytes a second over a whole message, after a minute's grace;
@@ -55,9 +55,9 @@ enum smtp_server_effect {
 
 /* A reply of the driver's, and the refusal's rule for its log. */
 struct smtp_answer {
-    int code;             /* 250, 450, 550 … ; 250 accepts */
-    struct bytes status;  /* enhanced status code "5.1.1"; never empty */
-    struct bytes text;    /* one line without CRLF; bytes that may not be in a reply are replaced */
+    int code;            /* 250, 450, 550 … ; 250 accepts */
+    struct bytes status; /* enhanced status code "5.1.1"; never empty */
+    struct bytes text;   /* one line without CRLF; bytes that may not be in a reply are replaced */
 };
 
 /* What the peer did that honest ones do not; for log and later scoring. Bits. */
@@ -85,7 +85,10 @@ enum smtp_server_effect smtp_server_step(struct smtp_server *server);
 struct bytes smtp_server_unread(const struct smtp_server *server);
 void smtp_server_rebase(struct smtp_server *server, struct bytes same_bytes_and_more);
 
-/* Answers the effect that asked. */
+/* Answers the effect that asked; until then each step asks the same again, and the peer's time
+ * stands still. Only 2xx accepts. 421 ends the session behind the reply. Ignored when the session
+ * has ended meanwhile (hangup): a message whose SERVER_STORE was asked is complete then and the
+ * driver's to keep or not, SERVER_DROP_BODY does not come for it. */
 void smtp_server_answer(struct smtp_server *server, const struct smtp_answer *answer);
 
 /* What to send now; the driver says how much of it went out. */
@@ -96,7 +99,7 @@ void smtp_server_sent(struct smtp_server *server, size_t count);
 int64_t smtp_server_deadline(const struct smtp_server *server);
 /* The deadline has come: 421 and the end by the next steps, if it is past indeed. */
 void smtp_server_expire(struct smtp_server *server, int64_t now_ms);
-/* The server is going down: 421 4.3.2 as soon as no transaction is open. */
+/* The server is going down: 421 4.3.2 as soon as no transaction is open, by the next steps. */
 void smtp_server_shut(struct smtp_server *server);
 /* The peer is gone: next comes SERVER_DROP_BODY where a message was begun, then SERVER_CLOSE. */
 void smtp_server_hangup(struct smtp_server *server);
