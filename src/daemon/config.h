@@ -3,6 +3,7 @@
  * and what to write instead. All of them are reported, not the first alone. */
 #pragma once
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -19,7 +20,10 @@ struct config_listener {
     struct smtp_server_settings smtp; /* views into the config */
 };
 
+enum { CONFIG_LISTENER_LIMIT = 64 };
+
 struct config {
+    struct arena *arena;   /* all texts and arrays below */
     char *path, *folder;   /* the file as given, and the folder that relative paths start from */
     char *hostname;
     struct config_listener *listeners;
@@ -30,6 +34,7 @@ struct config {
     char *mailbox_root;                 /* `deliver: {mailbox: PATH}`; NULL with deliver.lmtp */
     char *run_folder;                   /* sockets: `run: PATH`, default SPOOL/run */
     char *control_socket, *mailbox_socket; /* in the run folder */
+    char *trace_folder;                 /* journals that `postrider trace` reads: SPOOL/trace */
     char *user;                         /* `user: NAME` to become when started as root; NULL */
     unsigned workers;                   /* processes (and shards), 1-32; default 1 */
     enum log_level log_level;
@@ -57,3 +62,9 @@ struct config *config_load(const char *path, struct buf *problems);
 struct config *config_parse(struct bytes text, const char *path, const char *folder,
                             struct buf *problems);
 void config_free(struct config *config);
+/* Reads the file's text as it is, up to the limit of a configuration; *folder_owned is the absolute
+ * folder that it lies in. */
+MUST_CHECK bool config_read(const char *path, struct buf *text, char **folder_owned,
+                            struct error *err);
+/* Appends all keys with their kinds, defaults and meanings, a line each. */
+void config_print_keys(struct buf *out);

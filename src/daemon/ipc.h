@@ -2,7 +2,7 @@
  * One packet a message; a file descriptor may ride along. Larger data goes in a memory file. */
 #pragma once
 
-#include "base/bytes.h"
+#include "base/buf.h"
 #include "base/error.h"
 
 enum ipc_type {
@@ -15,7 +15,7 @@ enum ipc_type {
     IPC_TOKEN,      /* to a worker: fd is the shared memory with the disk's sync token */
     IPC_START,      /* to a child: all is handed over, begin */
     IPC_READY,      /* from a child: serving */
-    IPC_STOP,       /* to a child: drain and end */
+    IPC_STOP,       /* to a child: drain and end; from control: please stop everything */
     IPC_RELOAD,     /* to a child: a new IPC_CONFIG came before it; from control: please reload */
     IPC_RELOADED,   /* from a child and to control: done; payload: problems, empty when none */
     IPC_REQUEST,    /* control to worker: number is the request's serial, payload JSON */
@@ -41,3 +41,17 @@ enum ipc_status { IPC_GOT, IPC_AGAIN, IPC_GONE, IPC_BROKEN };
 /* Receives one message into buffer (IPC_PAYLOAD_LIMIT bytes). GONE: the other side closed;
  * BROKEN: a packet that is none (err says). */
 enum ipc_status ipc_receive(int fd, uint8_t *buffer, struct ipc_message *out, struct error *err);
+
+/* Messages without descriptors that wait for a slow other side, in order. */
+struct ipc_outbox {
+    struct buf waiting;
+};
+/* Holds up to limit bytes. */
+void ipc_outbox_init(struct ipc_outbox *outbox, size_t limit);
+void ipc_outbox_done(struct ipc_outbox *outbox);
+/* Sends now or keeps a copy. False: the other side is gone, or too slow for the limit. */
+MUST_CHECK bool ipc_outbox_send(struct ipc_outbox *outbox, int fd,
+                                const struct ipc_message *message, struct error *err);
+/* The other side can take more: sends what waits, as far as it goes. False: it is gone. */
+MUST_CHECK bool ipc_outbox_flush(struct ipc_outbox *outbox, int fd, struct error *err);
+bool ipc_outbox_is_empty(const struct ipc_outbox *outbox);

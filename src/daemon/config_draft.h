@@ -1,0 +1,35 @@
+/* A configuration while it is being read: what the file's keys leave behind before they are
+ * checked against each other. Between config.c (the keys) and config_parts.c (lists of things). */
+#pragma once
+
+#include "daemon/config.h"
+#include "daemon/schema.h"
+
+/* A name in a list that was read before it can be used. */
+struct draft_name {
+    struct draft_name *next;
+    struct schema_text text;
+};
+
+struct draft {
+    struct config config; /* becomes the result */
+    struct smtp_server_settings smtp;
+    struct schema_text hostname, mailbox, lmtp, run, user, spool_path;
+    uint64_t workers, seed;
+    unsigned log_level, log_format, spool_sync;
+    struct draft_name *domains; /* the newest first */
+    struct config_listener listeners[CONFIG_LISTENER_LIMIT];
+    unsigned listener_lines[CONFIG_LISTENER_LIMIT];
+};
+
+enum { DRAFT_MX, DRAFT_SUBMISSION }; /* the words of a listener's role */
+
+/* Forms: each reads one key's value into the draft. */
+void draft_read_listen(struct schema *schema, yaml_node_t *node, void *target);
+void draft_read_domains(struct schema *schema, yaml_node_t *node, void *target);
+void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target);
+void draft_read_routes(struct schema *schema, yaml_node_t *node, void *target);
+/* `tls:` in all its places: none, until TLS is there. */
+void draft_read_tls(struct schema *schema, yaml_node_t *node, void *target);
+
+extern const struct schema_table draft_listener_table, draft_domain_table, draft_route_table;

@@ -1,0 +1,434 @@
+/* The lists of a configuration: listeners, domains, networks and routes. */
+#include "daemon/config_draft.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/map.h"
+
+static struct bytes bytes_in(const struct schema_text *text)
+{
+    return (struct bytes){(const uint8_t *)text->at, text->len};
+}
+
+/* Without the list there is nothing to walk. */
+static bool is_list(struct schema *schema, const yaml_node_t *node, const char *what)
+{
+    if (node->type == YAML_SEQUENCE_NODE)
+        return true;
+    schema_problem(schema, schema_line(node), "\"%s\" takes a list: [first, second]", what);
+    return false;
+}
+
+void draft_read_tls(struct schema *schema, yaml_node_t *node, void *target)
+{
+    struct schema_text text;
+    if (schema_text(schema, node, "tls", &text) && !bytes_equal(bytes_in(&text), BYTES("none")))
+        schema_problem(schema, text.line, "tls: %.40s: TLS is not in this version; write tls: none",
+                       text.at);
+}
+
+/* --- Listeners ------------------------------------------------------------------------------ */
+
+struct draft_listener {
+    struct schema_text address;
+    unsigned role;
+};
+
+static const char *const role_words[] = {"mx", "submission", NULL};
+
+static const struct schema_key listener_keys[] = {
+    {"address", SCHEMA_TEXT, offsetof(struct draft_listener, address), NULL,
+     .help = "\"IP:PORT\"; IPv6 in brackets; 0.0.0.0 and [::] for all"},
+    {"role", SCHEMA_WORD, offsetof(struct draft_listener, role), "mx", .words = role_words,
+     .help = "mx: from other servers; submission: from mail clients"},
+    {"tls", SCHEMA_FORM, 0, "none", .read = draft_read_tls, .help = "none in this version"},
+};
+const struct schema_table draft_listener_table = {"listen", listener_keys, COUNT(listener_keys)};
+
+/* "IP:PORT" or "[IPv6]:PORT". */
+static bool scan_listener(struct bytes text, struct bytes *host, uint16_t *port)
+{
+    size_t colon = bytes_find_last(text, ':');
+    uint64_t number;
+    struct ip ip;
+    if (!scan_u64(bytes_from(text, colon + 1), UINT16_MAX, &number) || number == 0)
+        return false;
+    *host = bytes_sub(text, 0, colon);
+    bool is_bracketed = host->len > 2 && host->at[0] == '[' && host->at[host->len - 1] == ']';
+    if (is_bracketed)
+        *host = bytes_sub(*host, 1, host->len - 2);
+    *port = (uint16_t)number;
+    bool has_colon = bytes_find(*host, ':') < host->len;
+    return has_colon == is_bracketed && ip_scan(*host, &ip);
+}
+
+static bool is_any_host(struct bytes host)
+{
+    return bytes_equal(host, BYTES("0.0.0.0")) || bytes_equal(host, BYTES("::"));
+}
+
+/* Would both be bound to one address? IPv6 listeners take IPv6 only. */
+static bool is_same_place(const struct config_listener *a, const struct config_listener *b)
+{
+    struct bytes host_a = bytes_of(a->host), host_b = bytes_of(b->host);
+    struct ip ip_a, ip_b;
+    bool is_v6_a = bytes_find(host_a, ':') < host_a.len;
+    bool is_v6_b = bytes_find(host_b, ':') < host_b.len;
+    if (a->port != b->port || is_v6_a != is_v6_b)
+        return false;
+    if (is_any_host(host_a) || is_any_host(host_b))
+        return true;
+    return ip_scan(host_a, &ip_a) && ip_scan(host_b, &ip_b) &&
+           memcmp(ip_a.at, ip_b.at, sizeof ip_a.at) == 0;
+}
+
+static void add_listener(struct schema *schema, struct draft *draft,
+                         const struct draft_listener *listener, unsigned line)
+{
+    struct config *config = &draft->config;
+    struct bytes host;
+    uint16_t port;
+    if (!scan_listener(bytes_in(&listener->address), &host, &port)) {
+        schema_problem(schema, line,
+                       "\"listen.address\" takes an IP address and a port such as "
+                       "\"0.0.0.0:25\" or \"[::]:25\", not \"%.80s\"",
+                       listener->address.at);
+        return;
+    }
+    if (config->listener_count == CONFIG_LISTENER_LIMIT) {
+        schema_problem(schema, line, "more than %d listeners", CONFIG_LISTENER_LIMIT);
+        return;
+    }
+    char *copy = arena_alloc(config->arena, host.len + 1);
+    if (!copy) {
+        schema_problem(schema, line, "the values are too long in all");
+        return;
+    }
+    memcpy(copy, host.at, host.len);
+    struct config_listener result = {.address = listener->address.at,
+                                     .host = copy,
+                                     .port = port,
+                                     .role =
+                                         listener->role == DRAFT_MX ? ROLE_MX : ROLE_SUBMISSION};
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (is_same_place(&draft->listeners[i], &result)) {
+            schema_problem(schema, line, "\"%.80s\" is taken by the listener in line %u",
+                           listener->address.at, draft->listener_lines[i]);
+            return;
+        }
+    draft->listener_lines[config->listener_count] = line;
+    draft->listeners[config->listener_count++] = result;
+}
+
+void draft_read_listen(struct schema *schema, yaml_node_t *node, void *target)
+{
+    yaml_node_t *item;
+    if (!is_list(schema, node, "listen"))
+        return;
+    for (size_t place = 0; (item = schema_item(schema, node, &place));) {
+        struct draft_listener listener = {.role = DRAFT_MX};
+        size_t before = schema->problem_count;
+        schema_map(schema, item, &draft_listener_table, &listener);
+        unsigned line = listener.address.line ? listener.address.line : schema_line(item);
+        if (listener.address.at)
+            add_listener(schema, target, &listener, line);
+        else if (schema->problem_count == before)
+            schema_problem(schema, line,
+                           "the listener has no address; write address: "
+                           "\"0.0.0.0:25\"");
+    }
+}
+
+/* --- Domains -------------------------------------------------------------------------------- */
+
+struct draft_domain {
+    struct schema_text name, catch_all, delimiter;
+    yaml_node_t *mailboxes, *aliases; /* NULL: not given */
+};
+
+static void keep_mailboxes(struct schema *schema, yaml_node_t *node, void *target)
+{
+    ((struct draft_domain *)target)->mailboxes = node;
+}
+
+static void keep_aliases(struct schema *schema, yaml_node_t *node, void *target)
+{
+    ((struct draft_domain *)target)->aliases = node;
+}
+
+static const struct schema_key domain_keys[] = {
+    {"name", SCHEMA_TEXT, offsetof(struct draft_domain, name), NULL, .help = "example.org"},
+    {"mailboxes", SCHEMA_FORM, 0, NULL, .read = keep_mailboxes,
+     .help = "any, or a list of names; none by default"},
+    {"aliases", SCHEMA_FORM, 0, NULL, .read = keep_aliases,
+     .help = "mapping of names to an address or a list of addresses"},
+    {"catch_all", SCHEMA_TEXT, offsetof(struct draft_domain, catch_all), NULL,
+     .help = "address that takes what is for unknown names"},
+    {"delimiter", SCHEMA_TEXT, offsetof(struct draft_domain, delimiter), "+",
+     .help = "ann+list is for ann; \"\" for none"},
+};
+const struct schema_table draft_domain_table = {"domains", domain_keys, COUNT(domain_keys)};
+
+/* Names become folders: no separator, nothing hidden, nothing that means another folder. */
+static bool is_folder_name(struct bytes name)
+{
+    return name.len && name.at[0] != '.' && bytes_find(name, '/') == name.len;
+}
+
+/* A local part as SMTP takes it, for domain's sake checked within an address. */
+static bool is_local_part(struct bytes text)
+{
+    uint8_t room[LOCAL_PART_LIMIT + sizeof "@x.example"];
+    struct buf whole = {.at = room, .cap = sizeof room, .limit = sizeof room};
+    struct address address;
+    buf_add(&whole, text);
+    buf_add(&whole, BYTES("@x.example"));
+    return !whole.overflowed &&
+           address_parse(buf_view(&whole), ADDRESS_UTF8, &address) == PATH_OK &&
+           address.local.len == text.len;
+}
+
+static bool is_address(struct schema *schema, const struct schema_text *text, const char *what)
+{
+    struct address address;
+    if (address_parse(bytes_in(text), ADDRESS_UTF8, &address) == PATH_OK && address.domain.len)
+        return true;
+    bool has_at = bytes_find(bytes_in(text), '@') < text->len;
+    schema_problem(schema, text->line, "%s \"%.80s\" %s; write one like ann@example.org", what,
+                   text->at, has_at ? "is no address" : "has no @");
+    return false;
+}
+
+static void add_mailboxes(struct schema *schema, struct draft *draft,
+                          const struct draft_domain *domain)
+{
+    yaml_node_t *node = domain->mailboxes, *item;
+    if (!node || node->type == YAML_SCALAR_NODE || !is_list(schema, node, "domains.mailboxes"))
+        return;
+    for (size_t place = 0; (item = schema_item(schema, node, &place));) {
+        struct schema_text name;
+        if (!schema_text(schema, item, "domains.mailboxes", &name))
+            continue;
+        if (bytes_find(bytes_in(&name), '@') < name.len)
+            schema_problem(schema, name.line,
+                           "mailbox \"%.80s\": write the name alone, without @ and domain",
+                           name.at);
+        else if (!is_local_part(bytes_in(&name)) || !is_folder_name(bytes_in(&name)))
+            schema_problem(schema, name.line,
+                           "mailbox \"%.80s\" is no name of a mailbox; write one like ann or "
+                           "ann.lee",
+                           name.at);
+        else
+            recipients_add_mailbox(draft->config.recipients, bytes_in(&domain->name),
+                                   bytes_in(&name));
+    }
+}
+
+static enum mailboxes scan_mailboxes(struct schema *schema, const struct draft_domain *domain)
+{
+    struct schema_text word;
+    if (!domain->mailboxes || domain->mailboxes->type != YAML_SCALAR_NODE ||
+        !schema_text(schema, domain->mailboxes, "domains.mailboxes", &word))
+        return MAILBOXES_LISTED;
+    if (bytes_equal(bytes_in(&word), BYTES("any")))
+        return MAILBOXES_ANY;
+    if (bytes_equal(bytes_in(&word), BYTES("directory")))
+        schema_problem(schema, word.line,
+                       "mailboxes: directory: accounts are not in this version; write any or a "
+                       "list of names");
+    else
+        schema_problem(schema, word.line,
+                       "\"domains.mailboxes\" takes any or a list of names, not \"%.80s\"",
+                       word.at);
+    return MAILBOXES_LISTED;
+}
+
+static void add_alias(struct schema *schema, struct draft *draft, const struct schema_text *domain,
+                      const struct schema_text *name, yaml_node_t *node)
+{
+    struct recipients *recipients = draft->config.recipients;
+    struct schema_text target;
+    if (node->type != YAML_SEQUENCE_NODE) {
+        if (schema_text(schema, node, name->at, &target) &&
+            is_address(schema, &target, "the alias's target"))
+            recipients_add_alias(recipients, bytes_in(domain), bytes_in(name), bytes_in(&target));
+        return;
+    }
+    yaml_node_t *item;
+    size_t place = 0;
+    while ((item = schema_item(schema, node, &place)))
+        if (schema_text(schema, item, name->at, &target) &&
+            is_address(schema, &target, "the alias's target"))
+            recipients_add_alias(recipients, bytes_in(domain), bytes_in(name), bytes_in(&target));
+    if (place == 0)
+        schema_problem(schema, name->line, "alias \"%.80s\" has no target", name->at);
+}
+
+static void add_aliases(struct schema *schema, struct draft *draft,
+                        const struct draft_domain *domain)
+{
+    yaml_node_t *node = domain->aliases, *key, *value;
+    if (!node)
+        return;
+    if (node->type != YAML_MAPPING_NODE) {
+        schema_problem(schema, schema_line(node),
+                       "\"domains.aliases\" takes a mapping: {sales: ann@example.org}");
+        return;
+    }
+    struct map *seen = map_new(draft->seed);
+    for (size_t place = 0; schema_pair(schema, node, &place, &key, &value);) {
+        struct schema_text name;
+        if (!schema_text(schema, key, "domains.aliases", &name))
+            continue;
+        if (!is_local_part(bytes_in(&name)))
+            schema_problem(schema, name.line,
+                           "alias \"%.80s\" is no name; write the part before the @ alone",
+                           name.at);
+        else if (map_find(seen, bytes_in(&name)))
+            schema_problem(schema, name.line, "alias \"%.80s\" is given twice", name.at);
+        else
+            add_alias(schema, draft, &domain->name, &name, value);
+        map_add(seen, bytes_in(&name), node);
+    }
+    map_free(seen);
+}
+
+static void set_details(struct schema *schema, struct draft *draft,
+                        const struct draft_domain *domain)
+{
+    struct recipients *recipients = draft->config.recipients;
+    struct bytes delimiter = bytes_in(&domain->delimiter);
+    bool is_mark = delimiter.len == 1 && delimiter.at[0] > ' ' && delimiter.at[0] < 0x7F &&
+                   !ascii_is_alpha(delimiter.at[0]) && !ascii_is_digit(delimiter.at[0]) &&
+                   delimiter.at[0] != '@' && delimiter.at[0] != '"' && delimiter.at[0] != '.';
+    if (delimiter.len == 0 || is_mark)
+        recipients_set_delimiter(recipients, bytes_in(&domain->name),
+                                 delimiter.len ? delimiter.at[0] : 0);
+    else
+        schema_problem(schema, domain->delimiter.line,
+                       "\"domains.delimiter\" takes one mark such as \"+\" or \"-\", or \"\"");
+    if (domain->catch_all.at && is_address(schema, &domain->catch_all, "\"domains.catch_all\""))
+        recipients_set_catch_all(recipients, bytes_in(&domain->name), bytes_in(&domain->catch_all));
+}
+
+static void add_domain(struct schema *schema, struct draft *draft,
+                       const struct draft_domain *domain)
+{
+    struct bytes name = bytes_in(&domain->name);
+    if (!domain_is_valid(name, ADDRESS_UTF8) || !is_folder_name(name)) {
+        schema_problem(schema, domain->name.line,
+                       "\"%.80s\" is no domain; write one like example.org", domain->name.at);
+        return;
+    }
+    if (!recipients_add_domain(draft->config.recipients, name, scan_mailboxes(schema, domain))) {
+        schema_problem(schema, domain->name.line, "domain \"%.80s\" is listed twice",
+                       domain->name.at);
+        return;
+    }
+    struct draft_name *entry = arena_alloc(draft->config.arena, sizeof *entry);
+    if (!entry) {
+        schema_problem(schema, domain->name.line, "the values are too long in all");
+        return;
+    }
+    *entry = (struct draft_name){draft->domains, domain->name};
+    draft->domains = entry;
+    add_mailboxes(schema, draft, domain);
+    add_aliases(schema, draft, domain);
+    set_details(schema, draft, domain);
+}
+
+void draft_read_domains(struct schema *schema, yaml_node_t *node, void *target)
+{
+    yaml_node_t *item;
+    if (!is_list(schema, node, "domains"))
+        return;
+    for (size_t place = 0; (item = schema_item(schema, node, &place));) {
+        struct draft_domain domain = {.mailboxes = NULL};
+        size_t before = schema->problem_count;
+        schema_map(schema, item, &draft_domain_table, &domain);
+        if (domain.name.at)
+            add_domain(schema, target, &domain);
+        else if (schema->problem_count == before)
+            schema_problem(schema, schema_line(item),
+                           "the domain has no name; write name: example.org");
+    }
+}
+
+/* --- Networks and routes -------------------------------------------------------------------- */
+
+void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target)
+{
+    struct draft *draft = target;
+    yaml_node_t *item;
+    if (!is_list(schema, node, "relay.networks"))
+        return;
+    for (size_t place = 0; (item = schema_item(schema, node, &place));) {
+        struct schema_text text;
+        char hint[64] = "";
+        if (!schema_text(schema, item, "relay.networks", &text) ||
+            networks_add(draft->config.relay_networks, bytes_in(&text), hint))
+            continue;
+        if (hint[0])
+            schema_problem(schema, text.line,
+                           "network \"%.80s\" has bits set behind its length; write %s", text.at,
+                           hint);
+        else
+            schema_problem(schema, text.line,
+                           "\"%.80s\" is no network; write one like 192.0.2.0/24 or "
+                           "2001:db8::/32",
+                           text.at);
+    }
+}
+
+struct draft_route {
+    struct schema_text to, via;
+};
+
+static const struct schema_key route_keys[] = {
+    {"to", SCHEMA_TEXT, offsetof(struct draft_route, to), NULL,
+     .help = "example.org, .example.org (what is below it) or \"*\" (all else)"},
+    {"via", SCHEMA_TEXT, offsetof(struct draft_route, via), NULL,
+     .help = "smtp://HOST:PORT, lmtp://HOST:PORT or lmtp:unix:/path"},
+    {"tls", SCHEMA_FORM, 0, "none", .read = draft_read_tls, .help = "none in this version"},
+};
+const struct schema_table draft_route_table = {"routes", route_keys, COUNT(route_keys)};
+
+/* "*", a domain, or a domain behind a dot. */
+static bool is_pattern(struct bytes text)
+{
+    if (bytes_equal(text, BYTES("*")))
+        return true;
+    return domain_is_valid(bytes_from(text, text.len && text.at[0] == '.'), ADDRESS_UTF8);
+}
+
+static void add_route(struct schema *schema, struct draft *draft, const struct draft_route *route)
+{
+    struct endpoint endpoint;
+    struct error err;
+    if (!is_pattern(bytes_in(&route->to)))
+        schema_problem(schema, route->to.line,
+                       "\"routes.to\" takes example.org, .example.org or \"*\", not \"%.80s\"",
+                       route->to.at);
+    else if (!endpoint_scan(bytes_in(&route->via), &endpoint, &err))
+        schema_problem(schema, route->via.line, "\"routes.via\": %s", err.text);
+    else if (!routes_add(draft->config.routes, bytes_in(&route->to), &endpoint))
+        schema_problem(schema, route->to.line, "there are two routes to \"%.80s\"", route->to.at);
+}
+
+void draft_read_routes(struct schema *schema, yaml_node_t *node, void *target)
+{
+    yaml_node_t *item;
+    if (!is_list(schema, node, "routes"))
+        return;
+    for (size_t place = 0; (item = schema_item(schema, node, &place));) {
+        struct draft_route route = {.to.line = 0};
+        size_t before = schema->problem_count;
+        schema_map(schema, item, &draft_route_table, &route);
+        if (route.to.at && route.via.at)
+            add_route(schema, target, &route);
+        else if (schema->problem_count == before)
+            schema_problem(schema, schema_line(item),
+                           "a route takes both; write {to: \"*\", via: \"smtp://HOST:25\"}");
+    }
+}
