@@ -6,10 +6,10 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-enum body_type { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };           /* RFC 6152, RFC 3030 */
-enum dsn_ret { RET_UNSET, RET_FULL, RET_HDRS };                         /* RFC 3461, 4.3 */
+enum body_type { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME }; /* RFC 6152, RFC 3030 */
+enum dsn_ret { RET_UNSET, RET_FULL, RET_HDRS };               /* RFC 3461, 4.3 */
 enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 }; /* 4.1 */
-enum deliver_by { BY_NONE, BY_RETURN, BY_NOTIFY };                      /* RFC 2852, 4 */
+enum deliver_by { BY_NONE, BY_RETURN, BY_NOTIFY }; /* RFC 2852, 4 */
 
 struct envelope_recipient {
     struct bytes address; /* local@domain in wire form */
@@ -27,13 +27,13 @@ struct envelope {
     enum body_type body;
     bool is_smtputf8;
     enum deliver_by by_mode;
-    bool by_trace;          /* RFC 2852: the T of BY= */
-    int64_t by_ms;          /* instant to deliver by, when by_mode is not BY_NONE */
-    int64_t hold_until_ms;  /* FUTURERELEASE (RFC 4865): not before this instant; 0: at once */
-    uint64_t size;          /* bytes of the whole message, trace headers included */
-    struct bytes client;    /* where it came from, for the log and bounces: "192.0.2.1" */
+    bool by_trace;         /* RFC 2852: the T of BY= */
+    int64_t by_ms;         /* instant to deliver by, when by_mode is not BY_NONE */
+    int64_t hold_until_ms; /* FUTURERELEASE (RFC 4865): not before this instant; 0: at once */
+    uint64_t size;         /* bytes of the whole message, trace headers included */
+    struct bytes client;   /* where it came from, for the log and bounces: "192.0.2.1" */
     struct bytes helo;
-    struct bytes user;      /* who was authenticated; empty: nobody */
+    struct bytes user; /* who was authenticated; empty: nobody */
     struct envelope_recipient *recipients;
     size_t recipient_count;
 };

@@ -1,0 +1,17 @@
+/* The part of a delivery status notification that people read (RFC 3464, 2.1: "a human-readable
+ * explanation"). Plain ASCII, or UTF-8 where addresses need it and the charset allows it. */
+#pragma once
+
+#include "mail/address.h"
+#include "mail/dsn.h"
+
+/* A subject that says the worst that happened to a recipient. */
+struct bytes dsn_subject(const struct dsn_report *report);
+
+/* Appends the explanation; section: the header section of the message reported on. */
+void dsn_text_print(struct buf *out, const struct dsn_report *report, struct bytes section,
+                    enum address_charset charset);
+
+/* Appends words of others without their control bytes and without what is no ASCII, at most
+ * 512 bytes of them (REPLY_LIMIT of the SMTP client). */
+void dsn_words_print(struct buf *out, struct bytes words);

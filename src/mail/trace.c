@@ -1,0 +1,106 @@
+#include "mail/trace.h"
+
+#include "base/id.h"
+#include "mail/address.h"
+#include "mail/date.h"
+#include "mail/fold.h"
+#include "mail/header.h"
+
+enum { WORD_LIMIT = 600 }; /* a word is a name and its literal at most */
+
+static void add_helo(struct buf *out, struct bytes helo, enum address_charset charset)
+{
+    if (domain_is_valid(helo, charset) || address_literal_is_valid(helo)) {
+        buf_add(out, helo);
+        return;
+    }
+    if (helo.len == 0)
+        buf_add(out, BYTES("unknown"));
+    helo = bytes_sub(helo, 0, DOMAIN_LIMIT);
+    for (size_t i = 0; i < helo.len; i++) {
+        uint8_t byte = helo.at[i];
+        bool is_good = ascii_is_alpha(byte) || ascii_is_digit(byte) || byte == '-' || byte == '_' ||
+                       (byte == '.' && i > 0 && i + 1 < helo.len && helo.at[i - 1] != '.');
+        buf_add_byte(out, is_good ? byte : '?');
+    }
+}
+
+/* "(name [address])" or "([address])", as two words where there is a name. A client that has no
+ * such address (a local socket) is not named. */
+static void fold_client(struct fold *fold, struct buf *word, const struct trace *trace)
+{
+    struct bytes client = trace->envelope->client;
+    bool has_name = domain_is_valid(trace->reverse_name, ADDRESS_ASCII);
+    buf_clear(word);
+    buf_add_byte(word, '(');
+    buf_add(word, bytes_find(client, ':') < client.len ? BYTES("[IPv6:") : BYTES("["));
+    buf_add(word, client);
+    buf_add(word, BYTES("]"));
+    if (!address_literal_is_valid(bytes_from(buf_view(word), 1)))
+        return;
+    buf_add_byte(word, ')');
+    if (!has_name) {
+        fold_word(fold, buf_view(word));
+        return;
+    }
+    struct buf name;
+    buf_init(&name, WORD_LIMIT);
+    buf_add_byte(&name, '(');
+    buf_add(&name, trace->reverse_name);
+    fold_word(fold, buf_view(&name));
+    fold_word(fold, bytes_from(buf_view(word), 1));
+    buf_done(&name);
+}
+
+static void fold_recipient(struct fold *fold, struct buf *word, const struct envelope *envelope)
+{
+    if (envelope->recipient_count != 1)
+        return;
+    struct bytes address = envelope->recipients[0].address;
+    if (!envelope->is_smtputf8 && !bytes_is_ascii(address))
+        return;
+    fold_line(fold, BYTES("for"));
+    buf_clear(word);
+    buf_add_byte(word, '<');
+    buf_add(word, address);
+    buf_add_byte(word, '>');
+    fold_word(fold, buf_view(word));
+}
+
+void trace_received(struct buf *out, const struct trace *trace)
+{
+    const struct envelope *envelope = trace->envelope;
+    struct fold fold = fold_field(out, BYTES("Received: from"));
+    struct buf word;
+    buf_init(&word, WORD_LIMIT);
+    add_helo(&word, envelope->helo, envelope->is_smtputf8 ? ADDRESS_UTF8 : ADDRESS_ASCII);
+    fold_word(&fold, buf_view(&word));
+    fold_client(&fold, &word, trace);
+    fold_line(&fold, BYTES("by"));
+    fold_word(&fold, trace->hostname);
+    fold_word(&fold, BYTES("with"));
+    fold_word(&fold, trace->protocol);
+    fold_word(&fold, BYTES("id"));
+    buf_clear(&word);
+    id_print(&word, envelope->id);
+    fold_word(&fold, buf_view(&word));
+    fold_recipient(&fold, &word, envelope);
+    buf_add_byte(out, ';');
+    buf_clear(&word);
+    date_print(&word, envelope->received_ms);
+    fold_line(&fold, buf_view(&word));
+    buf_add(out, BYTES("\r\n"));
+    buf_done(&word);
+}
+
+void trace_return_path(struct buf *out, struct bytes reverse_path)
+{
+    buf_add(out, BYTES("Return-Path: <"));
+    buf_add(out, reverse_path);
+    buf_add(out, BYTES(">\r\n"));
+}
+
+size_t trace_hops(struct bytes section)
+{
+    return header_count(section, BYTES("Received"));
+}

@@ -1,0 +1,26 @@
+/* Trace fields: what a server writes in front of a message (RFC 5321, 4.4), and the hop count. */
+#pragma once
+
+#include "mail/envelope.h"
+
+struct trace {
+    /* As received, before aliases are expanded: the recipient is named when there is exactly
+     * one, so that nobody learns of others (RFC 5321, 7.2). Used: id, received_ms, helo,
+     * client, recipients, is_smtputf8. */
+    const struct envelope *envelope;
+    struct bytes reverse_name; /* the client's name by DNS, when it is known to be right; may be
+                                  empty */
+    struct bytes hostname;     /* ours */
+    struct bytes protocol;     /* "ESMTP" … (RFC 3848; RFC 6531, 4.3) */
+};
+
+/* Appends the Received field, CRLF at the end of each line, lines within 78 bytes where the words
+ * allow it. Whatever the client said in HELO, the field is one field and its syntax is good:
+ * bytes that no domain has become "?". UTF-8 only where the envelope is SMTPUTF8. */
+void trace_received(struct buf *out, const struct trace *trace);
+
+/* Appends the Return-Path field of final delivery; an empty reverse-path is the null one. */
+void trace_return_path(struct buf *out, struct bytes reverse_path);
+
+/* How often the message was received, by its header section (RFC 5321, 6.3). */
+size_t trace_hops(struct bytes section);

@@ -1,0 +1,132 @@
+/* The Received and Return-Path fields. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/id.h"
+#include "mail/header.h"
+#include "mail/trace.h"
+
+#define L63 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk"
+#define BY "\tby mx.example.org with ESMTP id 06h00aj7g0000"
+#define DATE "\tTue, 24 Nov 2026 03:07:04 +0000\r\n"
+
+static struct envelope_recipient recipients[] = {
+    {.address = BYTES_INIT("bob@example.org")},
+    {.address = BYTES_INIT("eve@example.org")},
+    {.address = BYTES_INIT("\xc3\xbc@example.org")},
+};
+
+static const struct {
+    const char *name, *helo, *client, *reverse_name;
+    size_t recipient, recipient_count;
+    bool is_smtputf8;
+    const char *want;
+} rows[] = {
+    {"plain", "mail.example.com", "192.0.2.1", "", 0, 1, false,
+     "Received: from mail.example.com ([192.0.2.1])\r\n" BY
+     "\r\n\tfor <bob@example.org>;\r\n" DATE},
+    {"with a name by DNS", "mail.example.com", "2001:db8::1", "out.example.com", 0, 2, false,
+     "Received: from mail.example.com (out.example.com [IPv6:2001:db8::1])\r\n" BY ";\r\n" DATE},
+    {"two recipients, nobody named", "a.example", "192.0.2.1", "", 0, 2, false,
+     "Received: from a.example ([192.0.2.1])\r\n" BY ";\r\n" DATE},
+    {"literal", "[192.0.2.1]", "192.0.2.1", "", 0, 0, false,
+     "Received: from [192.0.2.1] ([192.0.2.1])\r\n" BY ";\r\n" DATE},
+    {"local socket", "localhost", "unix", "", 0, 0, false,
+     "Received: from localhost\r\n" BY ";\r\n" DATE},
+    {"no HELO", "", "192.0.2.1", "", 0, 0, false,
+     "Received: from unknown ([192.0.2.1])\r\n" BY ";\r\n" DATE},
+    {"HELO breaks the line", "a\r\nX: y", "192.0.2.1", "", 0, 0, false,
+     "Received: from a??X??y ([192.0.2.1])\r\n" BY ";\r\n" DATE},
+    {"HELO opens a comment", "a(b\\\"[<;", "192.0.2.1", "", 0, 0, false,
+     "Received: from a?b????? ([192.0.2.1])\r\n" BY ";\r\n" DATE},
+    {"HELO of dots", "..a..", "192.0.2.1", "", 0, 0, false,
+     "Received: from ??a.? ([192.0.2.1])\r\n" BY ";\r\n" DATE},
+    {"HELO in UTF-8", "b\xc3\xbc.example", "192.0.2.1", "", 0, 0, true,
+     "Received: from b\xc3\xbc.example ([192.0.2.1])\r\n" BY ";\r\n" DATE},
+    {"HELO in UTF-8 without SMTPUTF8", "b\xc3\xbc.example", "192.0.2.1", "", 0, 0, false,
+     "Received: from b??.example ([192.0.2.1])\r\n" BY ";\r\n" DATE},
+    {"recipient in UTF-8", "a.example", "192.0.2.1", "", 2, 1, true,
+     "Received: from a.example ([192.0.2.1])\r\n" BY "\r\n\tfor <\xc3\xbc@example.org>;\r\n" DATE},
+    {"recipient in UTF-8 without SMTPUTF8", "a.example", "192.0.2.1", "", 2, 1, false,
+     "Received: from a.example ([192.0.2.1])\r\n" BY ";\r\n" DATE},
+    {"long name", L63 ".example.com", "192.0.2.1", "", 0, 0, false,
+     "Received: from\r\n\t" L63 ".example.com\r\n\t([192.0.2.1])\r\n" BY ";\r\n" DATE},
+};
+
+static void received_is_written(void **state)
+{
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct envelope envelope = {
+            .received_ms = 1795489624000,
+            .helo = bytes_of(rows[i].helo),
+            .client = bytes_of(rows[i].client),
+            .recipients = recipients + rows[i].recipient,
+            .recipient_count = rows[i].recipient_count,
+            .is_smtputf8 = rows[i].is_smtputf8,
+        };
+        assert_true(id_scan(BYTES("06h00aj7g0000"), &envelope.id));
+        struct trace trace = {&envelope, bytes_of(rows[i].reverse_name), BYTES("mx.example.org"),
+                              BYTES("ESMTP")};
+        struct buf out;
+        buf_init(&out, 4096);
+        trace_received(&out, &trace);
+        if (!bytes_equal(buf_view(&out), bytes_of(rows[i].want)))
+            fail_msg("%s: %.*s", rows[i].name, BYTES_ARGS(buf_view(&out)));
+        struct bytes rest = buf_view(&out);
+        struct header_field field;
+        assert_true(header_next(&rest, &field) && rest.len == 0 && !field.is_odd);
+        buf_done(&out);
+    }
+}
+
+static void no_helo_breaks_the_field(void **state)
+{
+    for (unsigned byte = 0; byte < 256; byte++) {
+        uint8_t helo[300];
+        memset(helo, (int)byte, sizeof helo);
+        struct envelope envelope = {.helo = {helo, sizeof helo}, .client = BYTES("192.0.2.1")};
+        struct trace trace = {&envelope, BYTES_NONE, BYTES("h"), BYTES("SMTP")};
+        struct buf out;
+        buf_init(&out, 4096);
+        trace_received(&out, &trace);
+        struct bytes rest = buf_view(&out);
+        struct header_field field;
+        assert_true(header_next(&rest, &field) && rest.len == 0);
+        assert_true(bytes_is_ascii(field.whole));
+        assert_int_equal(bytes_find(field.whole, ';'), bytes_find_last(field.whole, ';'));
+        buf_done(&out);
+    }
+}
+
+static void return_path_is_written(void **state)
+{
+    struct buf out;
+    buf_init(&out, 100);
+    trace_return_path(&out, BYTES("ann@example.org"));
+    trace_return_path(&out, BYTES(""));
+    assert_true(bytes_equal(buf_view(&out),
+                            BYTES("Return-Path: <ann@example.org>\r\nReturn-Path: <>\r\n")));
+    buf_done(&out);
+}
+
+static void hops_are_counted(void **state)
+{
+    assert_int_equal(trace_hops(BYTES("Received: a\r\n b\r\nreceived: c\r\nX-Received: d\r\n")), 2);
+    assert_int_equal(trace_hops(BYTES("")), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(received_is_written),
+        cmocka_unit_test(no_helo_breaks_the_field),
+        cmocka_unit_test(return_path_is_written),
+        cmocka_unit_test(hops_are_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
