@@ -114,8 +114,6 @@ struct loop *loop_new(struct error *err)
     uv_timer_init(&loop->uv, &loop->alarm);
     loop->prepare.data = loop->alarm.data = loop;
     uv_prepare_start(&loop->prepare, on_prepare);
-    /* What only serves the loop itself must not keep it alive. */
-    uv_unref((uv_handle_t *)&loop->prepare);
     return loop;
 }
 
@@ -281,7 +279,7 @@ struct hand {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     uv_async_t finished;
-    enum { HAND_IDLE, HAND_GIVEN, HAND_ENDING } state; /* under the lock */
+    enum { HAND_IDLE, HAND_GIVEN, HAND_FINISHED, HAND_ENDING } state; /* under the lock */
     job_run *run;
     job_done *done;
     void *context;
@@ -292,14 +290,14 @@ static void *hand_thread(void *context)
     struct hand *hand = context;
     pthread_mutex_lock(&hand->lock);
     for (;;) {
-        while (hand->state == HAND_IDLE)
+        while (hand->state == HAND_IDLE || hand->state == HAND_FINISHED)
             pthread_cond_wait(&hand->changed, &hand->lock);
         if (hand->state == HAND_ENDING)
             break;
         pthread_mutex_unlock(&hand->lock);
         hand->run(hand->context);
         pthread_mutex_lock(&hand->lock);
-        hand->state = HAND_IDLE;
+        hand->state = HAND_FINISHED;
         uv_async_send(&hand->finished);
     }
     pthread_mutex_unlock(&hand->lock);
@@ -310,12 +308,13 @@ static void on_hand_finished(uv_async_t *finished)
 {
     struct hand *hand = finished->data;
     update_clocks(finished->loop->data);
-    job_done *done = hand->done;
-    /* libuv may wake us twice for one call. */
-    if (!done)
-        return;
-    hand->done = NULL;
-    done(hand->context);
+    pthread_mutex_lock(&hand->lock);
+    bool is_finished = hand->state == HAND_FINISHED;
+    if (is_finished)
+        hand->state = HAND_IDLE;
+    pthread_mutex_unlock(&hand->lock);
+    if (is_finished)
+        hand->done(hand->context);
 }
 
 struct hand *hand_new(struct loop *loop)
@@ -326,7 +325,6 @@ struct hand *hand_new(struct loop *loop)
     hand->finished.data = hand;
     int failed = uv_async_init(&loop->uv, &hand->finished, on_hand_finished);
     ASSERT(!failed);
-    uv_unref((uv_handle_t *)&hand->finished);
     failed = pthread_create(&hand->thread, NULL, hand_thread, hand);
     ASSERT(!failed);
     return hand;
@@ -354,11 +352,11 @@ void hand_free(struct hand *hand)
 
 void hand_job(struct hand *hand, job_run *run, job_done *done, void *context)
 {
-    ASSERT(!hand->done);
+    pthread_mutex_lock(&hand->lock);
+    ASSERT(hand->state == HAND_IDLE);
     hand->run = run;
     hand->done = done;
     hand->context = context;
-    pthread_mutex_lock(&hand->lock);
     hand->state = HAND_GIVEN;
     pthread_cond_signal(&hand->changed);
     pthread_mutex_unlock(&hand->lock);

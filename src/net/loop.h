@@ -12,7 +12,7 @@ struct loop;
 struct loop *loop_new(struct error *err);
 /* All watches must be closed, all jobs done. */
 void loop_free(struct loop *loop);
-/* Runs until loop_stop() was called or nothing is left to wait for. */
+/* Runs until loop_stop() is called. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* The steady clock as of this turn (ms), and the wall clock that goes with it. */
