@@ -2,7 +2,14 @@
  *
  * Knows the local domains, their mailboxes, aliases and catch-alls, and expands an accepted
  * recipient to final addresses. Does not know how those are reached (queue/route.h); whether a
- * remote domain can be reached is handed in. */
+ * remote domain can be reached is handed in.
+ *
+ * What a local part means, in this order: the alias or mailbox of that name, detail and all; that
+ * of the name without the detail; any mailbox (MAILBOXES_ANY); the catch-all; for postmaster, whom
+ * each local domain must have (RFC 5321, 4.5.1), the domain's first mailbox or, when it has none,
+ * its first alias. Local parts that others might read as a route ("user%host", "host!user",
+ * "user@host" in quotes), or that would make an odd name of a folder (with a slash, a control, a
+ * dot in front), are nobody's unless a mailbox or an alias has just that name. */
 #pragma once
 
 #include "base/arena.h"
@@ -24,9 +31,10 @@ MUST_CHECK bool recipients_add_domain(struct recipients *recipients, struct byte
  * follows it in a local part is a detail, not part of the mailbox's name. */
 void recipients_set_delimiter(struct recipients *recipients, struct bytes domain,
                               uint8_t delimiter);
-void recipients_add_mailbox(struct recipients *recipients, struct bytes domain,
-                            struct bytes local);
-/* Adds one target (local@domain, any domain) to the alias; an alias may have many. */
+void recipients_add_mailbox(struct recipients *recipients, struct bytes domain, struct bytes local);
+/* Adds one target (local@domain, any domain) to the alias; an alias may have many. Its own name
+ * among them means the mailbox of that name, which makes a copy for others. A target that is no
+ * address is passed over. */
 void recipients_add_alias(struct recipients *recipients, struct bytes domain, struct bytes local,
                           struct bytes target);
 /* Unknown local parts go to this address. */
@@ -53,12 +61,13 @@ struct recipient_verdict {
 };
 /* Decides; changes nothing. */
 struct recipient_verdict recipients_check(const struct recipients *recipients,
-                                          const struct recipient_query *query,
-                                          struct arena *arena);
+                                          const struct recipient_query *query, struct arena *arena);
 
 /* The final addresses of an accepted recipient: itself, or its aliases' targets, each once, in
- * order; *out is in the arena. False at EXPANSION_LIMIT, ALIAS_DEPTH_LIMIT or the arena's
- * ceiling (the check has refused such a recipient: 5.4.6). */
+ * order; *out is in the arena. Targets that are unknown here are among them, so that they are
+ * reported (an alias of which all are unknown is refused by the check: 5.1.1). False at
+ * EXPANSION_LIMIT, ALIAS_DEPTH_LIMIT or the arena's ceiling (the check has refused such a
+ * recipient: 5.4.6). */
 MUST_CHECK bool recipients_expand(const struct recipients *recipients,
                                   const struct address *address, struct bytes hostname,
                                   struct arena *arena, struct bytes **out, size_t *count);
