@@ -1,0 +1,540 @@
+/* The mailbox agent: LMTP on a Unix socket in, Maildirs out. Messages that are complete while a
+ * group is being stored make the next group. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/map.h"
+#include "base/memory.h"
+#include "daemon/child.h"
+#include "daemon/letter.h"
+#include "daemon/session.h"
+
+enum {
+    GROUP_LIMIT = 64,    /* messages stored as one */
+    KNOWN_LIMIT = 20000, /* mailboxes remembered as prepared; then all are forgotten */
+    ADDRESS_ARENA = 16 * 1024,
+    RECIPIENT_LIMIT = 1000, /* of a transaction */
+    COMMAND_LINE_LIMIT = 4096,
+    PEER_TIMEOUT_MS = 300000, /* RFC 5321, 4.5.3.2.7 */
+    CONFIG_TEXT_LIMIT = 16 << 20,
+};
+/* No limit of our own: the worker has taken the message already. */
+static const uint64_t SIZE_LIMIT = UINT64_C(1) << 40;
+
+/* A session and the message it is sending. */
+struct visit {
+    struct list link;
+    struct mailbox *mailbox;
+    struct session *session;
+    struct letter *letter; /* NULL: none */
+};
+
+struct mailbox {
+    struct child *child;
+    struct loop *loop;
+    struct hand *hand;
+    struct listener *listener;  /* NULL: draining */
+    struct watch *supervisor;   /* NULL: gone */
+    uint8_t *packet;            /* IPC_PAYLOAD_LIMIT bytes */
+    struct config *next_config; /* from IPC_CONFIG, waits for IPC_RELOAD */
+    struct buf problems;
+    struct session_host host;
+    struct smtp_server_settings settings;
+    char hostname[DOMAIN_LIMIT + 1];
+    int root;
+    struct maildir_namer namer;
+    struct map *known; /* boxes that were prepared */
+    struct arena *arena;
+    struct list visits;
+    struct list complete; /* letters that wait for the next group */
+    struct letter *group[GROUP_LIMIT];
+    size_t group_count; /* of the group that is being stored */
+    size_t jobs;        /* discards under way */
+    struct timer drain;
+    bool is_draining;
+};
+
+/* --- Recipients ------------------------------------------------------------------------------ */
+
+/* The path of the recipient's mailbox; false when it has none here. */
+static bool find_box(struct mailbox *mailbox, struct bytes recipient, struct buf *out)
+{
+    struct address address;
+    struct bytes domain, local;
+    arena_reset(mailbox->arena);
+    return address_parse(recipient, ADDRESS_UTF8, &address) == PATH_OK &&
+           recipients_mailbox(mailbox->child->config->recipients, &address, mailbox->arena, &domain,
+                              &local) &&
+           maildir_box(out, domain, local);
+}
+
+static struct smtp_answer on_mail(void *context, struct session *session)
+{
+    return (struct smtp_answer){250, BYTES("2.1.0"), BYTES("sender ok")};
+}
+
+static struct smtp_answer on_rcpt(void *context, struct session *session)
+{
+    struct bytes recipient = smtp_server_recipient(session_smtp(session))->address;
+    struct buf box;
+    buf_init(&box, MAILDIR_PATH_LIMIT);
+    bool is_known = find_box(context, recipient, &box);
+    buf_done(&box);
+    if (is_known)
+        return (struct smtp_answer){250, BYTES("2.1.5"), BYTES("recipient ok")};
+    log_warning("mailbox-unknown", LOG_BYTES("to", recipient));
+    return (struct smtp_answer){550, BYTES("5.1.1"), BYTES("no such mailbox here")};
+}
+
+/* --- Messages -------------------------------------------------------------------------------- */
+
+static struct smtp_answer on_begin(void *context, struct session *session)
+{
+    struct mailbox *mailbox = context;
+    struct visit *visit = session_data(session);
+    const struct envelope *transaction = smtp_server_transaction(session_smtp(session));
+    struct letter *letter =
+        letter_new(transaction->reverse_path, transaction->body == BODY_BINARYMIME,
+                   transaction->recipient_count);
+    struct buf box;
+    buf_init(&box, MAILDIR_PATH_LIMIT);
+    bool is_good = true;
+    for (size_t i = 0; i < transaction->recipient_count && is_good; i++) {
+        struct bytes recipient = transaction->recipients[i].address;
+        buf_clear(&box);
+        is_good = find_box(mailbox, recipient, &box);
+        if (is_good)
+            letter_add_recipient(letter, recipient, buf_view(&box), &mailbox->namer,
+                                 !map_find(mailbox->known, buf_view(&box)));
+    }
+    buf_done(&box);
+    if (!is_good) {
+        letter_free(letter);
+        return (struct smtp_answer){451, BYTES("4.3.0"),
+                                    BYTES("the mailboxes have just changed; try again")};
+    }
+    letter->context = visit;
+    visit->letter = letter;
+    return (struct smtp_answer){250, BYTES("2.0.0"), BYTES("go on")};
+}
+
+static void spill_run(void *context)
+{
+    struct visit *visit = context;
+    letter_spill(visit->letter, visit->mailbox->root);
+}
+
+static void spill_done(void *context)
+{
+    struct visit *visit = context;
+    session_go_on(visit->session);
+}
+
+static bool on_text(void *context, struct session *session, struct bytes text)
+{
+    struct mailbox *mailbox = context;
+    struct visit *visit = session_data(session);
+    letter_add_text(visit->letter, text);
+    if (!letter_is_full(visit->letter))
+        return true;
+    loop_job(mailbox->loop, spill_run, spill_done, visit);
+    return false;
+}
+
+static void on_store(void *context, struct session *session)
+{
+    struct mailbox *mailbox = context;
+    struct visit *visit = session_data(session);
+    list_append(&mailbox->complete, &visit->letter->link);
+}
+
+/* A letter that came to nothing, and where its files are. */
+struct leftover {
+    struct mailbox *mailbox;
+    struct letter *letter;
+};
+
+static void discard_run(void *context)
+{
+    struct leftover *leftover = context;
+    letter_discard(leftover->letter, leftover->mailbox->root);
+}
+
+static void discard_done(void *context)
+{
+    struct leftover *leftover = context;
+    leftover->mailbox->jobs--;
+    letter_free(leftover->letter);
+    free(leftover);
+}
+
+static void on_drop(void *context, struct session *session)
+{
+    struct mailbox *mailbox = context;
+    struct visit *visit = session_data(session);
+    struct leftover *leftover = NEW(struct leftover);
+    leftover->mailbox = mailbox;
+    leftover->letter = visit->letter;
+    visit->letter = NULL;
+    mailbox->jobs++;
+    loop_job(mailbox->loop, discard_run, discard_done, leftover);
+}
+
+static void on_closed(void *context, struct session *session)
+{
+    struct visit *visit = session_data(session);
+    list_remove(&visit->link);
+    free(visit);
+}
+
+static void on_accept(void *context, int fd_owned)
+{
+    struct mailbox *mailbox = context;
+    struct visit *visit = NEW(struct visit);
+    visit->mailbox = mailbox;
+    struct error err = {0};
+    visit->session = session_open(&mailbox->host, fd_owned, &mailbox->settings, &err);
+    if (!visit->session) {
+        log_warning("mailbox-session", LOG_TEXT("error", err.text));
+        free(visit);
+        return;
+    }
+    session_set_data(visit->session, visit);
+    list_append(&mailbox->visits, &visit->link);
+}
+
+/* --- Storing --------------------------------------------------------------------------------- */
+
+static struct smtp_answer answer_for(const struct error *err)
+{
+    switch (err->os) {
+    case 0: return (struct smtp_answer){250, BYTES("2.0.0"), BYTES("stored")};
+    case ENOSPC:
+        return (struct smtp_answer){452, BYTES("4.3.1"),
+                                    BYTES("the disk of the mailboxes is full")};
+    case EDQUOT: return (struct smtp_answer){452, BYTES("4.2.2"), BYTES("the mailbox is full")};
+    default:
+        return (struct smtp_answer){451, BYTES("4.3.0"),
+                                    BYTES("the mailbox cannot be written to now; see the log")};
+    }
+}
+
+static void remember_box(struct mailbox *mailbox, struct bytes box)
+{
+    if (map_count(mailbox->known) >= KNOWN_LIMIT) {
+        map_free(mailbox->known);
+        mailbox->known = map_new(mailbox->child->config->queue.seed);
+    }
+    (void)map_add(mailbox->known, box, mailbox);
+}
+
+static void log_recipient(struct mailbox *mailbox, const struct letter *letter,
+                          const struct letter_recipient *recipient)
+{
+    if (recipient->error.os) {
+        log_error("mailbox-failed", LOG_TEXT("to", recipient->address),
+                  LOG_TEXT("error", recipient->error.text));
+        return;
+    }
+    char path[MAILDIR_PATH_LIMIT];
+    letter_path(letter, recipient, path);
+    log_info("mailbox-stored", LOG_TEXT("to", recipient->address), LOG_TEXT("path", path),
+             LOG_INT("size", letter_size(letter, recipient)));
+    if (!map_find(mailbox->known, bytes_of(recipient->box)))
+        remember_box(mailbox, bytes_of(recipient->box));
+}
+
+static void answer_letter(struct mailbox *mailbox, struct letter *letter_owned)
+{
+    struct visit *visit = letter_owned->context;
+    size_t count = letter_owned->recipient_count;
+    struct smtp_answer *answers = memory_new(count, sizeof *answers);
+    for (size_t i = 0; i < count; i++) {
+        log_recipient(mailbox, letter_owned, &letter_owned->recipients[i]);
+        answers[i] = answer_for(&letter_owned->recipients[i].error);
+    }
+    visit->letter = NULL;
+    letter_free(letter_owned);
+    session_answer(visit->session, answers, count);
+    free(answers);
+}
+
+static void group_run(void *context)
+{
+    struct mailbox *mailbox = context;
+    letters_store(mailbox->group, mailbox->group_count, mailbox->root);
+}
+
+static void group_done(void *context)
+{
+    struct mailbox *mailbox = context;
+    size_t count = mailbox->group_count;
+    for (size_t i = 0; i < count; i++)
+        answer_letter(mailbox, mailbox->group[i]);
+    mailbox->group_count = 0;
+}
+
+static void begin_group(struct mailbox *mailbox)
+{
+    if (mailbox->group_count || list_is_empty(&mailbox->complete))
+        return;
+    LIST_EACH (&mailbox->complete, struct letter, link, letter) {
+        if (mailbox->group_count < GROUP_LIMIT) {
+            list_remove(&letter->link);
+            mailbox->group[mailbox->group_count++] = letter;
+        }
+    }
+    hand_job(mailbox->hand, group_run, group_done, mailbox);
+}
+
+/* --- The end --------------------------------------------------------------------------------- */
+
+static void end_sessions(struct mailbox *mailbox, void (*end)(struct session *))
+{
+    LIST_EACH (&mailbox->visits, struct visit, link, visit)
+        end(visit->session);
+}
+
+static void on_drain_timeout(void *context)
+{
+    end_sessions(context, session_kill);
+}
+
+static void begin_drain(struct mailbox *mailbox)
+{
+    if (mailbox->is_draining)
+        return;
+    mailbox->is_draining = true;
+    listener_close(mailbox->listener);
+    mailbox->listener = NULL;
+    timer_set(&mailbox->drain,
+              loop_now_ms(mailbox->loop) + mailbox->child->config->limits.drain_ms);
+    end_sessions(mailbox, session_shut);
+}
+
+static void on_turn(void *context)
+{
+    struct mailbox *mailbox = context;
+    begin_group(mailbox);
+    log_flush();
+    bool is_quiet =
+        list_is_empty(&mailbox->visits) && mailbox->group_count == 0 && mailbox->jobs == 0;
+    if (mailbox->is_draining && is_quiet)
+        loop_stop(mailbox->loop);
+}
+
+/* --- The supervisor -------------------------------------------------------------------------- */
+
+static void use_hostname(struct mailbox *mailbox, const char *hostname)
+{
+    size_t len = strlen(hostname);
+    ASSERT(len < sizeof mailbox->hostname);
+    memcpy(mailbox->hostname, hostname, len + 1);
+    mailbox->settings.hostname = (struct bytes){(const uint8_t *)mailbox->hostname, len};
+}
+
+/* Reads the new configuration's text from its memory file. */
+static bool read_memory(int fd, struct buf *out, struct error *err)
+{
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0)
+        return error_set(err, errno, "stat the new configuration");
+    buf_init(out, CONFIG_TEXT_LIMIT);
+    uint8_t *room = buf_reserve(out, (size_t)status.st_size + 1);
+    if (!room)
+        return error_set(err, EFBIG, "the new configuration");
+    ssize_t got = pread(fd, room, (size_t)status.st_size, 0);
+    if (got != status.st_size)
+        return error_set(err, got < 0 ? errno : EIO, "read the new configuration");
+    buf_grow(out, (size_t)got);
+    return true;
+}
+
+/* Parses what IPC_CONFIG brought; it is used when IPC_RELOAD says so. */
+static void keep_config(struct mailbox *mailbox, const struct ipc_message *message)
+{
+    config_free(mailbox->next_config);
+    mailbox->next_config = NULL;
+    buf_clear(&mailbox->problems);
+    struct buf text = {0};
+    struct error err = {0};
+    struct bytes path, folder;
+    bytes_cut(message->payload, '\0', &path, &folder);
+    bool is_terminated = folder.len && folder.at[folder.len - 1] == '\0';
+    if (!is_terminated || !read_memory(message->fd, &text, &err))
+        buf_addf(&mailbox->problems, "mailbox: %s\n", is_terminated ? err.text : "bad packet");
+    else
+        mailbox->next_config = config_parse(buf_view(&text), (const char *)path.at,
+                                            (const char *)folder.at, &mailbox->problems);
+    buf_done(&text);
+}
+
+static bool has_same_root(const struct config *a, const struct config *b)
+{
+    return a->mailbox_root && b->mailbox_root && strcmp(a->mailbox_root, b->mailbox_root) == 0;
+}
+
+static void reload(struct mailbox *mailbox)
+{
+    struct config *next = mailbox->next_config;
+    mailbox->next_config = NULL;
+    if (next && !has_same_root(mailbox->child->config, next))
+        buf_add(&mailbox->problems,
+                BYTES("deliver.mailbox has changed: that takes effect when postrider is started "
+                      "anew\n"));
+    if (next) {
+        config_free(mailbox->child->config);
+        mailbox->child->config = next;
+        use_hostname(mailbox, next->hostname);
+    }
+    struct ipc_message reply = {
+        .type = IPC_RELOADED, .payload = buf_view(&mailbox->problems), .fd = -1};
+    struct error err = {0};
+    if (!ipc_send(watch_fd(mailbox->supervisor), &reply, &err))
+        log_warning("ipc", LOG_TEXT("error", err.text));
+    buf_clear(&mailbox->problems);
+}
+
+/* Nobody is left who would hear of anything: what is under way ends at once. */
+static void lose_supervisor(struct mailbox *mailbox)
+{
+    watch_close(mailbox->supervisor);
+    mailbox->supervisor = NULL;
+    begin_drain(mailbox);
+    end_sessions(mailbox, session_kill);
+}
+
+static void on_message(struct mailbox *mailbox, const struct ipc_message *message)
+{
+    switch (message->type) {
+    case IPC_CONFIG: keep_config(mailbox, message); break;
+    case IPC_RELOAD: reload(mailbox); break;
+    case IPC_STOP: begin_drain(mailbox); break;
+    case IPC_LISTENER:
+    case IPC_PEER:
+    case IPC_TOKEN:
+    case IPC_START:
+    case IPC_READY:
+    case IPC_RELOADED:
+    case IPC_REQUEST:
+    case IPC_REPLY:
+    case IPC_REPLY_END: break;
+    }
+    if (message->fd >= 0)
+        close(message->fd);
+}
+
+static void on_supervisor(void *context, unsigned events)
+{
+    struct mailbox *mailbox = context;
+    struct ipc_message message;
+    struct error err = {0};
+    for (;;) {
+        switch (ipc_receive(watch_fd(mailbox->supervisor), mailbox->packet, &message, &err)) {
+        case IPC_GOT: on_message(mailbox, &message); continue;
+        case IPC_AGAIN: return;
+        case IPC_GONE: lose_supervisor(mailbox); return;
+        case IPC_BROKEN:
+            log_error("ipc", LOG_TEXT("error", err.text));
+            lose_supervisor(mailbox);
+            return;
+        }
+    }
+}
+
+/* --- The process ----------------------------------------------------------------------------- */
+
+static bool open_mailbox(struct mailbox *mailbox, struct child *child, struct error *err)
+{
+    const struct config *config = child->config;
+    if (!config->mailbox_root)
+        return error_set(err, 0, "no deliver.mailbox is configured");
+    mailbox->root = maildir_open_root(config->mailbox_root, err);
+    if (mailbox->root < 0)
+        return false;
+    mailbox->loop = loop_new(err);
+    if (!mailbox->loop)
+        return false;
+    loop_on_turn(mailbox->loop, on_turn, mailbox);
+    timer_init(&mailbox->drain, mailbox->loop, on_drain_timeout, mailbox);
+    mailbox->supervisor =
+        watch_open(mailbox->loop, child->supervisor_fd, on_supervisor, mailbox, err);
+    if (!mailbox->supervisor)
+        return false;
+    watch_want(mailbox->supervisor, WATCH_READ);
+    mailbox->listener = listener_open(mailbox->loop, child->listeners[0], on_accept, mailbox, err);
+    return mailbox->listener != NULL;
+}
+
+static void init_mailbox(struct mailbox *mailbox, struct child *child)
+{
+    const struct config *config = child->config;
+    mailbox->child = child;
+    mailbox->root = -1;
+    mailbox->settings = (struct smtp_server_settings){
+        .role = ROLE_LMTP,
+        .size_limit = SIZE_LIMIT,
+        .line_limit = COMMAND_LINE_LIMIT,
+        .recipient_limit = RECIPIENT_LIMIT,
+        .error_limit = SIZE_MAX,
+        .command_timeout_ms = PEER_TIMEOUT_MS,
+        .data_timeout_ms = PEER_TIMEOUT_MS,
+    };
+    use_hostname(mailbox, config->hostname);
+    maildir_namer_init(&mailbox->namer, bytes_of(config->hostname), getpid());
+    mailbox->known = map_new(config->queue.seed);
+    mailbox->arena = arena_new(ADDRESS_ARENA);
+    mailbox->packet = memory_new(IPC_PAYLOAD_LIMIT, 1);
+    buf_init(&mailbox->problems, IPC_PAYLOAD_LIMIT);
+    list_init(&mailbox->visits);
+    list_init(&mailbox->complete);
+}
+
+static void done_mailbox(struct mailbox *mailbox)
+{
+    if (mailbox->supervisor)
+        watch_close(mailbox->supervisor);
+    if (mailbox->listener)
+        listener_close(mailbox->listener);
+    hand_free(mailbox->hand);
+    timer_clear(&mailbox->drain);
+    loop_free(mailbox->loop);
+    if (mailbox->root >= 0)
+        close(mailbox->root);
+    map_free(mailbox->known);
+    arena_free(mailbox->arena);
+    config_free(mailbox->next_config);
+    buf_done(&mailbox->problems);
+    free(mailbox->packet);
+}
+
+int mailbox_main(struct child *child)
+{
+    /* A key pressed at the terminal reaches every process; the supervisor says when to end. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    struct mailbox mailbox = {0};
+    struct error err = {0};
+    init_mailbox(&mailbox, child);
+    bool is_open = open_mailbox(&mailbox, child, &err);
+    if (is_open) {
+        mailbox.hand = hand_new(mailbox.loop);
+        mailbox.host = (struct session_host){&mailbox, mailbox.loop, on_mail, on_rcpt,  on_begin,
+                                             on_text,  on_store,     on_drop, on_closed};
+        log_set_buffered(true);
+        is_open = child_ready(child, &err);
+    }
+    if (is_open)
+        loop_run(mailbox.loop);
+    else
+        log_error("mailbox-start", LOG_TEXT("error", err.text));
+    log_set_buffered(false);
+    done_mailbox(&mailbox);
+    return is_open ? 0 : 1;
+}
