@@ -103,6 +103,10 @@ static void step(struct session *session)
                 continue;
             return;
         case SERVER_DROP_BODY: host->drop(host->context, session); continue;
+        case SERVER_FLUSH:
+            if (flush(session))
+                continue;
+            return;
         case SERVER_WANT_INPUT: return;
         case SERVER_CLOSE: session->is_closing = true; return;
         }
@@ -115,13 +119,15 @@ static void run(struct session *session)
 {
     if (session->is_stepping)
         return;
-    if (session->phase == RUNNING && !session->is_closing) {
+    /* A peer that does not read its replies gets no further commands done. */
+    if (session->phase == RUNNING && !session->is_closing && flush(session)) {
         session->is_stepping = true;
         step(session);
         session->is_stepping = false;
     }
     bool is_flushed = flush(session);
-    if (session->is_closing && session->phase == RUNNING && (is_flushed || !session->stream)) {
+    /* A peer that does not even take our last words is not waited for. */
+    if (session->is_closing && session->phase == RUNNING) {
         session_free(session);
         return;
     }
@@ -181,9 +187,6 @@ static void on_ended(void *context, int os)
 static void on_deadline(void *context)
 {
     struct session *session = context;
-    /* A peer that does not even take our last words is not waited for. */
-    if (session->is_closing && session->stream)
-        lose_stream(session);
     smtp_server_expire(session->smtp, now_ms(session));
     run(session);
 }

@@ -1,0 +1,259 @@
+#include "daemon/inbound.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "daemon/intake.h"
+
+/* A listening socket with its place in the configuration. */
+struct gate {
+    struct list link;
+    struct worker *worker;
+    struct listener *listener;
+    size_t number;
+};
+
+/* A session with what the worker knows of it. */
+struct inbound {
+    struct list link;
+    struct worker *worker;
+    struct generation *generation;
+    const struct config_listener *listener;
+    struct session *session;
+    struct intake *intake;  /* the message under way; NULL: none */
+    struct arena *verdicts; /* texts of the newest recipient's verdict */
+    bool may_relay;
+};
+
+enum { VERDICT_ARENA = 1 << 20 };
+
+static const struct smtp_answer fine = {250, BYTES_INIT("2.1.0"), BYTES_INIT("sender ok")};
+
+/* How many sessions an address has is kept as the map's value itself. */
+static size_t peer_count(const struct worker *worker, struct bytes peer)
+{
+    return (size_t)(uintptr_t)map_find(worker->inbounds_by_peer, peer);
+}
+
+static void peer_set_count(struct worker *worker, struct bytes peer, size_t count)
+{
+    if (count)
+        (void)map_add(worker->inbounds_by_peer, peer, (void *)(uintptr_t)count);
+    else
+        (void)map_take(worker->inbounds_by_peer, peer);
+}
+
+static void log_refused(const struct inbound *inbound, struct bytes to, struct bytes rule,
+                        const struct smtp_answer *answer)
+{
+    const struct smtp_server *smtp = session_smtp(inbound->session);
+    const struct envelope *transaction = smtp_server_transaction(smtp);
+    log_info("refused", LOG_BYTES("client", session_peer(inbound->session)),
+             LOG_BYTES("helo", smtp_server_helo(smtp)),
+             LOG_BYTES("from", transaction ? transaction->reverse_path : BYTES_NONE),
+             LOG_BYTES("to", to), LOG_INT("code", answer->code),
+             LOG_BYTES("status", answer->status), LOG_BYTES("rule", rule),
+             LOG_BYTES("text", answer->text));
+}
+
+static struct smtp_answer on_mail(void *context, struct session *session)
+{
+    struct worker *worker = context;
+    const struct inbound *inbound = session_data(session);
+    if (!spool_has_room(worker->spool, loop_now_ms(worker->loop))) {
+        struct smtp_answer answer = {452, BYTES("4.3.1"),
+                                     BYTES("not enough disk space here; please try again later")};
+        log_refused(inbound, BYTES_NONE, BYTES("low-water"), &answer);
+        return answer;
+    }
+    /* Nobody can log in yet, so submission is for those who may relay (RFC 6409, 4.3). */
+    if (inbound->listener->role == ROLE_SUBMISSION && !inbound->may_relay) {
+        struct smtp_answer answer = {550, BYTES("5.7.1"),
+                                     BYTES("submission is for this host and for relay.networks; "
+                                           "your address is in neither")};
+        log_refused(inbound, BYTES_NONE, BYTES("submission"), &answer);
+        return answer;
+    }
+    return fine;
+}
+
+static struct smtp_answer on_rcpt(void *context, struct session *session)
+{
+    struct inbound *inbound = session_data(session);
+    const struct config *config = inbound->generation->config;
+    struct bytes text = smtp_server_recipient(session_smtp(session))->address;
+    struct address address;
+    /* Without a domain it is <postmaster>: the machine lets no other such address through. */
+    if (address_parse(text, ADDRESS_UTF8, &address) != PATH_OK)
+        address = (struct address){.local = text, .whole = text};
+    struct recipient_query query = {
+        .address = &address,
+        .hostname = bytes_of(config->hostname),
+        .may_relay = inbound->may_relay,
+        .has_route = routes_find(config->routes, address.domain),
+        .client = session_peer(session),
+    };
+    arena_reset(inbound->verdicts);
+    struct recipient_verdict verdict =
+        recipients_check(config->recipients, &query, inbound->verdicts);
+    struct smtp_answer answer = {verdict.code, verdict.status, verdict.text};
+    if (!verdict.is_accepted)
+        log_refused(inbound, text, verdict.rule, &answer);
+    return answer;
+}
+
+static struct smtp_answer on_begin(void *context, struct session *session)
+{
+    struct inbound *inbound = session_data(session);
+    return intake_begin(inbound->worker, session, inbound->listener, inbound->generation,
+                        &inbound->intake);
+}
+
+static bool on_text(void *context, struct session *session, struct bytes text)
+{
+    struct inbound *inbound = session_data(session);
+    return intake_text(inbound->intake, text);
+}
+
+static void on_store(void *context, struct session *session)
+{
+    struct inbound *inbound = session_data(session);
+    struct intake *intake = inbound->intake;
+    inbound->intake = NULL;
+    intake_store(intake);
+}
+
+static void on_drop(void *context, struct session *session)
+{
+    struct inbound *inbound = session_data(session);
+    log_info("lost", LOG_BYTES("client", session_peer(session)),
+             LOG_BYTES("helo", smtp_server_helo(session_smtp(session))));
+    intake_drop(inbound->intake);
+    inbound->intake = NULL;
+}
+
+static void on_closed(void *context, struct session *session)
+{
+    struct inbound *inbound = session_data(session);
+    struct worker *worker = inbound->worker;
+    peer_set_count(worker, session_peer(session), peer_count(worker, session_peer(session)) - 1);
+    worker->inbound_count--;
+    list_remove(&inbound->link);
+    generation_leave(inbound->generation);
+    arena_free(inbound->verdicts);
+    free(inbound);
+}
+
+/* Says why in SMTP's words and closes: for those who get no session at all. */
+static void turn_away(int fd_owned, struct bytes peer, const char *why, const char *rule)
+{
+    char reply[256];
+    int len = snprintf(reply, sizeof reply, "421 4.7.0 %s; please try again later\r\n", why);
+    /* Whether it arrives does not matter to anyone but the peer. */
+    (void)!send(fd_owned, reply, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(fd_owned);
+    log_warning("refused", LOG_BYTES("client", peer), LOG_INT("code", 421),
+                LOG_TEXT("status", "4.7.0"), LOG_TEXT("rule", rule), LOG_TEXT("text", why));
+}
+
+/* A host's own submission may relay; anybody else by relay.networks alone. */
+static bool may_relay(const struct config *config, const struct config_listener *listener,
+                      struct bytes peer)
+{
+    struct ip ip;
+    if (!ip_scan(peer, &ip))
+        return false;
+    if (networks_have(config->relay_networks, &ip))
+        return true;
+    bool is_loopback = bytes_starts(peer, BYTES("127.")) || bytes_equal(peer, BYTES("::1"));
+    return listener->role == ROLE_SUBMISSION && is_loopback;
+}
+
+static void on_accept(void *context, int fd_owned)
+{
+    struct gate *gate = context;
+    struct worker *worker = gate->worker;
+    const struct config *config = worker->generation->config;
+    char peer_text[PEER_TEXT];
+    stream_peer(fd_owned, peer_text);
+    struct bytes peer = bytes_of(peer_text);
+    if (worker->inbound_count >= config->limits.sessions) {
+        turn_away(fd_owned, peer, "this server has as many sessions as it can serve", "sessions");
+        return;
+    }
+    if (peer_count(worker, peer) >= config->limits.sessions_per_address) {
+        turn_away(fd_owned, peer, "too many sessions from your address", "sessions-per-address");
+        return;
+    }
+    struct inbound *inbound = NEW(struct inbound);
+    inbound->worker = worker;
+    inbound->generation = generation_use(worker->generation);
+    inbound->listener = &config->listeners[gate->number];
+    inbound->may_relay = may_relay(config, inbound->listener, peer);
+    inbound->verdicts = arena_new(VERDICT_ARENA);
+    struct error err;
+    inbound->session = session_open(&worker->host, fd_owned, &inbound->listener->smtp, &err);
+    if (!inbound->session) {
+        log_error("session-failed", LOG_BYTES("client", peer), LOG_TEXT("reason", err.text));
+        generation_leave(inbound->generation);
+        arena_free(inbound->verdicts);
+        free(inbound);
+        return;
+    }
+    session_set_data(inbound->session, inbound);
+    list_append(&worker->inbounds, &inbound->link);
+    worker->inbound_count++;
+    peer_set_count(worker, peer, peer_count(worker, peer) + 1);
+}
+
+bool gate_open(struct worker *worker, int fd_owned, size_t number, struct error *err)
+{
+    struct gate *gate = NEW(struct gate);
+    gate->worker = worker;
+    gate->number = number;
+    gate->listener = listener_open(worker->loop, fd_owned, on_accept, gate, err);
+    if (!gate->listener) {
+        free(gate);
+        return error_wrap(err, "listener %s",
+                          worker->generation->config->listeners[number].address);
+    }
+    list_append(&worker->gates, &gate->link);
+    return true;
+}
+
+void gate_close_all(struct worker *worker)
+{
+    LIST_EACH (&worker->gates, struct gate, link, gate) {
+        list_remove(&gate->link);
+        listener_close(gate->listener);
+        free(gate);
+    }
+}
+
+void inbound_init(struct worker *worker)
+{
+    worker->host = (struct session_host){.context = worker,
+                                         .loop = worker->loop,
+                                         .mail = on_mail,
+                                         .rcpt = on_rcpt,
+                                         .begin = on_begin,
+                                         .text = on_text,
+                                         .store = on_store,
+                                         .drop = on_drop,
+                                         .closed = on_closed};
+}
+
+void inbound_shut_all(struct worker *worker)
+{
+    LIST_EACH (&worker->inbounds, struct inbound, link, inbound)
+        session_shut(inbound->session);
+}
+
+void inbound_kill_all(struct worker *worker)
+{
+    LIST_EACH (&worker->inbounds, struct inbound, link, inbound)
+        session_kill(inbound->session);
+}

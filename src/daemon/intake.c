@@ -1,0 +1,335 @@
+#include "daemon/intake.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "mail/header.h"
+#include "mail/submission.h"
+#include "mail/trace.h"
+
+/* What an envelope of EXPANSION_LIMIT recipients times recipients allowed can need at most. */
+enum { INTAKE_ARENA = 64 << 20, META_LIMIT = 64 << 20, TRACE_LIMIT = 4096 };
+
+struct intake {
+    struct commit_owner owner;
+    struct worker *worker;
+    struct session *session;
+    const struct config_listener *listener;
+    struct generation *generation;
+    struct spool_body *body;
+    uint64_t id;
+    /* Settled when the header section is complete. */
+    bool has_header;
+    size_t body_skip; /* bytes of the body's front that `section` replaces */
+    struct buf section;
+    struct smtp_answer refusal; /* code 0: none */
+    /* A write of the body on another thread. */
+    enum spool_body_write how;
+    bool was_written;
+    struct error err;
+    struct arena *arena;
+    struct buf meta;
+};
+
+static const struct smtp_answer disk_full = {
+    452, BYTES_INIT("4.3.1"), BYTES_INIT("not enough disk space here; please try again later")};
+static const struct smtp_answer disk_failed = {
+    451, BYTES_INIT("4.3.0"),
+    BYTES_INIT("the message could not be stored; nothing is lost on your side, please try again")};
+static const struct smtp_answer taken = {250, BYTES_INIT("2.0.0"), BYTES_INIT("go ahead")};
+
+struct smtp_answer intake_begin(struct worker *worker, struct session *session,
+                                const struct config_listener *listener,
+                                struct generation *generation, struct intake **out)
+{
+    if (!spool_has_room(worker->spool, loop_now_ms(worker->loop)))
+        return disk_full;
+    struct intake *intake = NEW(struct intake);
+    intake->worker = worker;
+    intake->session = session;
+    intake->listener = listener;
+    intake->generation = generation_use(generation);
+    intake->id = worker_id(worker);
+    intake->body = spool_body_new(worker->spool, intake->id);
+    buf_init(&intake->section, generation->config->limits.header_bytes + SUBMISSION_GROWTH);
+    buf_init(&intake->meta, META_LIMIT);
+    *out = intake;
+    return taken;
+}
+
+static void intake_free(struct intake *intake)
+{
+    spool_body_free(intake->body);
+    generation_leave(intake->generation);
+    buf_done(&intake->section);
+    buf_done(&intake->meta);
+    arena_free(intake->arena);
+    free(intake);
+}
+
+void intake_drop(struct intake *intake)
+{
+    intake_free(intake);
+}
+
+static void refuse(struct intake *intake, int code, struct bytes status, struct bytes text)
+{
+    intake->refusal = (struct smtp_answer){code, status, text};
+}
+
+/* RFC 6409, 8: what a submission lacks is added; mx changes nothing. */
+static void fix_submission(struct intake *intake, struct bytes section)
+{
+    const struct envelope *envelope = smtp_server_transaction(session_smtp(intake->session));
+    struct submission submission = {
+        .now_ms = loop_wall_ms(intake->worker->loop),
+        .id = intake->id,
+        .hostname = bytes_of(intake->generation->config->hostname),
+        .reverse_path = envelope->reverse_path,
+    };
+    enum submission_result result = submission_check(&submission, section, &intake->section);
+    switch (result) {
+    case SUBMISSION_UNCHANGED: return;
+    case SUBMISSION_REWRITTEN: intake->body_skip = section.len; return;
+    case SUBMISSION_NO_FROM:
+    case SUBMISSION_SEVERAL_FROM:
+        refuse(intake, 554, BYTES("5.6.0"), submission_reason(result));
+        return;
+    }
+}
+
+/* Looks at the header section while it is still in memory: at the end of the text, or before the
+ * body's first write to a file. */
+static void settle_header(struct intake *intake)
+{
+    if (intake->has_header)
+        return;
+    intake->has_header = true;
+    const struct config *config = intake->generation->config;
+    struct bytes text = spool_body_view(intake->body);
+    struct header_field first;
+    struct bytes rest = text;
+    size_t length;
+    bool is_body_only = header_next(&rest, &first) && first.is_odd;
+    if (is_body_only)
+        length = 0;
+    else if (!header_end(text, &length))
+        length = text.len;
+    if (length > config->limits.header_bytes) {
+        refuse(intake, 552, BYTES("5.3.4"), BYTES("the header section is too large"));
+        return;
+    }
+    struct bytes section = bytes_sub(text, 0, length);
+    /* RFC 5321, 6.3: a message that was received so often goes round in circles. */
+    if (trace_hops(section) > config->limits.hops) {
+        refuse(intake, 554, BYTES("5.4.6"),
+               BYTES("too many Received fields: this message is in a loop"));
+        return;
+    }
+    if (intake->listener->role != ROLE_SUBMISSION)
+        return;
+    fix_submission(intake, section);
+    /* Text without any header section: a blank line keeps it from becoming one. */
+    if (is_body_only)
+        buf_add(&intake->section, BYTES("\r\n"));
+}
+
+static void body_written(void *context);
+
+static void write_body(void *context)
+{
+    struct intake *intake = context;
+    intake->was_written = spool_body_write(intake->body, intake->how, &intake->err);
+}
+
+static void begin_write(struct intake *intake, enum spool_body_write how)
+{
+    intake->how = how;
+    loop_job(intake->worker->loop, write_body, body_written, intake);
+}
+
+bool intake_text(struct intake *intake, struct bytes text)
+{
+    /* Refused already: the rest is read to its end and forgotten. */
+    if (intake->refusal.code || spool_body_add(intake->body, text))
+        return true;
+    settle_header(intake);
+    if (intake->refusal.code)
+        return true;
+    begin_write(intake, SPOOL_BODY_MORE);
+    return false;
+}
+
+static void answer(struct intake *intake, const struct smtp_answer *answer_)
+{
+    struct session *session = intake->session;
+    intake_free(intake);
+    session_set_data(session, NULL);
+    session_answer(session, answer_, 1);
+}
+
+static void log_refusal(struct intake *intake, const struct smtp_answer *refusal)
+{
+    const struct smtp_server *smtp = session_smtp(intake->session);
+    log_info("refused", LOG_ID(intake->id), LOG_BYTES("client", session_peer(intake->session)),
+             LOG_BYTES("helo", smtp_server_helo(smtp)),
+             LOG_BYTES("from", smtp_server_transaction(smtp)->reverse_path),
+             LOG_INT("code", refusal->code), LOG_BYTES("status", refusal->status),
+             LOG_BYTES("text", refusal->text));
+}
+
+static void answer_refused(struct intake *intake, const struct smtp_answer *refusal)
+{
+    log_refusal(intake, refusal);
+    struct smtp_answer copy = *refusal;
+    answer(intake, &copy);
+}
+
+/* Adds one final recipient, unless the address is there already. */
+static void add_final(struct intake *intake, const struct envelope_recipient *original,
+                      struct bytes address, struct map *seen, struct envelope *to, size_t *room)
+{
+    if (seen && map_add(seen, address, to))
+        return;
+    if (to->recipient_count == *room) {
+        *room = *room * 2 + 8;
+        to->recipients = memory_resize(to->recipients, *room, sizeof *to->recipients);
+    }
+    struct envelope_recipient *final = &to->recipients[to->recipient_count++];
+    *final = *original;
+    if (bytes_equal(address, original->address))
+        return;
+    final->address = address;
+    log_info("recipient", LOG_ID(intake->id), LOG_BYTES("to", address),
+             LOG_BYTES("orig", original->address));
+}
+
+/* The final recipients: each accepted one, expanded, each address once. False: too many. The
+ * array is the caller's to free. */
+static bool expand(struct intake *intake, const struct envelope *from, struct envelope *to)
+{
+    const struct config *config = intake->generation->config;
+    bool is_good = true;
+    size_t room = from->recipient_count;
+    struct map *seen = map_new(config->queue.seed);
+    to->recipients = memory_new(room, sizeof *to->recipients);
+    to->recipient_count = 0;
+    for (size_t i = 0; is_good && i < from->recipient_count; i++) {
+        const struct envelope_recipient *recipient = &from->recipients[i];
+        struct address address;
+        /* Without a domain it is <postmaster>, the only such address that a RCPT takes. */
+        if (address_parse(recipient->address, ADDRESS_UTF8, &address) != PATH_OK)
+            address = (struct address){.local = recipient->address, .whole = recipient->address};
+        struct bytes *targets;
+        size_t count = 0;
+        is_good = recipients_expand(config->recipients, &address, bytes_of(config->hostname),
+                                    intake->arena, &targets, &count);
+        for (size_t k = 0; is_good && k < count; k++)
+            add_final(intake, recipient, targets[k], seen, to, &room);
+    }
+    map_free(seen);
+    return is_good;
+}
+
+static void stored(struct commit_owner *owner, const struct spool_result *result)
+{
+    struct intake *intake = CONTAINER(owner, struct intake, owner);
+    if (result->outcome != SPOOL_STORED) {
+        answer_refused(intake, result->outcome == SPOOL_FULL ? &disk_full : &disk_failed);
+        return;
+    }
+    struct worker *worker = intake->worker;
+    struct envelope envelope;
+    arena_reset(intake->arena);
+    bool is_good = envelope_scan(buf_view(&intake->meta), intake->arena, &envelope);
+    ASSERT(is_good);
+    bool is_new = queue_add(worker->queue, &envelope, loop_wall_ms(worker->loop));
+    ASSERT(is_new);
+    log_info("accepted", LOG_ID(intake->id), LOG_BYTES("from", envelope.reverse_path),
+             LOG_BYTES("to", envelope.recipients[0].address),
+             LOG_INT("nrcpt", envelope.recipient_count), LOG_INT("size", envelope.size),
+             LOG_BYTES("client", envelope.client), LOG_BYTES("helo", envelope.helo),
+             LOG_BYTES("protocol", smtp_server_protocol(session_smtp(intake->session))),
+             LOG_TEXT("listener", intake->listener->address));
+    uint8_t text_bytes[64];
+    struct buf text = {.at = text_bytes, .cap = sizeof text_bytes, .limit = sizeof text_bytes};
+    buf_add(&text, BYTES("kept safe as "));
+    id_print(&text, intake->id);
+    struct smtp_answer accepted = {250, BYTES("2.0.0"), buf_view(&text)};
+    answer(intake, &accepted);
+}
+
+/* Everything is there: the record goes to the spool. */
+static void append(struct intake *intake)
+{
+    struct worker *worker = intake->worker;
+    const struct smtp_server *smtp = session_smtp(intake->session);
+    const struct envelope *transaction = smtp_server_transaction(smtp);
+    struct envelope envelope = *transaction;
+    envelope.id = intake->id;
+    envelope.received_ms = loop_wall_ms(worker->loop);
+    envelope.client = session_peer(intake->session);
+    envelope.helo = smtp_server_helo(smtp);
+
+    struct buf prefix;
+    buf_init(&prefix, TRACE_LIMIT + intake->section.limit);
+    struct trace trace = {.envelope = &envelope,
+                          .hostname = bytes_of(intake->generation->config->hostname),
+                          .protocol = smtp_server_protocol(smtp)};
+    trace_received(&prefix, &trace);
+    buf_add(&prefix, buf_view(&intake->section));
+    ASSERT(!prefix.overflowed);
+
+    intake->arena = arena_new(INTAKE_ARENA);
+    struct envelope final = envelope;
+    final.size = prefix.len + spool_body_size(intake->body) - intake->body_skip;
+    bool is_expanded = expand(intake, &envelope, &final);
+    if (is_expanded)
+        envelope_print(&intake->meta, &final);
+    free(final.recipients);
+    if (!is_expanded || intake->meta.overflowed) {
+        buf_done(&prefix);
+        struct smtp_answer too_many = {452, BYTES("4.5.3"),
+                                       BYTES("the aliases expand to too many recipients")};
+        answer_refused(intake, &too_many);
+        return;
+    }
+    struct spool_message message = {.id = intake->id,
+                                    .meta = buf_view(&intake->meta),
+                                    .prefix = buf_view(&prefix),
+                                    .body_skip = intake->body_skip};
+    intake->owner.stored = stored;
+    struct spool_body *body = intake->body;
+    intake->body = NULL;
+    spool_append(worker->spool, &message, body, &intake->owner);
+    buf_done(&prefix);
+}
+
+static void body_written(void *context)
+{
+    struct intake *intake = context;
+    if (!intake->was_written) {
+        log_error("spool-error", LOG_ID(intake->id), LOG_TEXT("reason", intake->err.text));
+        bool is_full = intake->err.os == ENOSPC || intake->err.os == EDQUOT;
+        intake->refusal = is_full ? disk_full : disk_failed;
+    }
+    if (intake->how == SPOOL_BODY_MORE)
+        session_go_on(intake->session);
+    else if (intake->refusal.code)
+        answer_refused(intake, &intake->refusal);
+    else
+        append(intake);
+}
+
+void intake_store(struct intake *intake)
+{
+    if (!intake->refusal.code)
+        settle_header(intake);
+    if (intake->refusal.code)
+        answer_refused(intake, &intake->refusal);
+    else if (spool_body_has_file(intake->body))
+        begin_write(intake, SPOOL_BODY_FINISH);
+    else
+        append(intake);
+}

@@ -1,0 +1,19 @@
+/* One message on its way in: its text goes to the spool as it arrives; at its end the header
+ * section is looked at, the recipients are expanded, trace fields put in front, and the record
+ * committed. */
+#pragma once
+
+#include "daemon/worker.h"
+
+struct intake;
+
+/* Answers whether a message can begin: 250 and *out, or the refusal. */
+struct smtp_answer intake_begin(struct worker *worker, struct session *session,
+                                const struct config_listener *listener,
+                                struct generation *generation, struct intake **out);
+/* False: wait, session_go_on() will be called. */
+bool intake_text(struct intake *intake, struct bytes text);
+/* The text is complete; ends in session_answer(). The intake is then gone. */
+void intake_store(struct intake *intake);
+/* Forgets the message. */
+void intake_drop(struct intake *intake);

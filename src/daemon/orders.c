@@ -1,0 +1,133 @@
+#include "daemon/orders.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+
+/* As much as a configuration may have, and its problems as fit a packet. */
+enum { CONFIG_TEXT_LIMIT = 1 << 20, PROBLEMS_LIMIT = 32768 };
+
+struct orders {
+    struct child *child;
+    const struct orders_events *events;
+    void *context;
+    struct watch *watch;
+    struct config *next; /* came, waits for IPC_RELOAD; NULL: none or a bad one */
+    struct buf problems;
+    uint8_t packet[IPC_PAYLOAD_LIMIT];
+};
+
+/* The configuration's text lies in a memory file; path and folder are the payload. */
+static void take_config(struct orders *orders, const struct ipc_message *message)
+{
+    config_free(orders->next);
+    orders->next = NULL;
+    buf_clear(&orders->problems);
+    struct stat status;
+    struct bytes path, folder;
+    if (message->fd < 0 || fstat(message->fd, &status) != 0 || status.st_size > CONFIG_TEXT_LIMIT ||
+        !bytes_cut(message->payload, 0, &path, &folder) || folder.len == 0 ||
+        folder.at[folder.len - 1] != 0) {
+        buf_add(&orders->problems, BYTES("the configuration did not reach this process whole\n"));
+        return;
+    }
+    size_t len = (size_t)status.st_size;
+    uint8_t *text = memory_new(len, 1);
+    ssize_t got = pread(message->fd, text, len, 0);
+    if (got == (ssize_t)len)
+        orders->next = config_parse((struct bytes){text, len}, (const char *)path.at,
+                                    (const char *)folder.at, &orders->problems);
+    else
+        buf_add(&orders->problems, BYTES("the configuration cannot be read\n"));
+    free(text);
+}
+
+static void reload(struct orders *orders)
+{
+    struct config *config = orders->next;
+    orders->next = NULL;
+    struct ipc_message done = {
+        .type = IPC_RELOADED, .payload = buf_view(&orders->problems), .fd = -1};
+    struct error err;
+    if (!ipc_send(watch_fd(orders->watch), &done, &err))
+        log_warning("ipc-error", LOG_TEXT("reason", err.text));
+    if (config)
+        orders->events->reload(orders->context, config);
+}
+
+static void obey(struct orders *orders, struct ipc_message *message)
+{
+    switch (message->type) {
+    case IPC_CONFIG: take_config(orders, message); break;
+    case IPC_RELOAD: reload(orders); break;
+    case IPC_STOP: orders->events->stop(orders->context); break;
+    case IPC_PEER:
+        if (orders->events->peer && message->fd >= 0) {
+            orders->events->peer(orders->context, message->fd);
+            message->fd = -1;
+        }
+        break;
+    /* Part of the hand-over before this, or not for children. */
+    case IPC_LISTENER:
+    case IPC_TOKEN:
+    case IPC_START:
+    case IPC_READY:
+    case IPC_RELOADED:
+    case IPC_REQUEST:
+    case IPC_REPLY:
+    case IPC_REPLY_END: break;
+    }
+    if (message->fd >= 0)
+        close(message->fd);
+}
+
+static void on_ready(void *context, unsigned events)
+{
+    struct orders *orders = context;
+    struct ipc_message message;
+    struct error err;
+    for (;;) {
+        switch (ipc_receive(watch_fd(orders->watch), orders->packet, &message, &err)) {
+        case IPC_GOT: obey(orders, &message); continue;
+        case IPC_AGAIN: return;
+        case IPC_BROKEN: log_warning("ipc-error", LOG_TEXT("reason", err.text)); continue;
+        case IPC_GONE:
+            watch_want(orders->watch, 0);
+            orders->events->gone(orders->context);
+            return;
+        }
+    }
+}
+
+struct orders *orders_open(struct loop *loop, struct child *child,
+                           const struct orders_events *events, void *context, struct error *err)
+{
+    struct orders *orders = NEW(struct orders);
+    orders->child = child;
+    orders->events = events;
+    orders->context = context;
+    buf_init(&orders->problems, PROBLEMS_LIMIT);
+    orders->watch = watch_open(loop, child->supervisor_fd, on_ready, orders, err);
+    if (!orders->watch) {
+        free(orders);
+        return NULL;
+    }
+    watch_want(orders->watch, WATCH_READ);
+    return orders;
+}
+
+void orders_close(struct orders *orders_owned)
+{
+    if (!orders_owned)
+        return;
+    watch_close(orders_owned->watch);
+    config_free(orders_owned->next);
+    buf_done(&orders_owned->problems);
+    free(orders_owned);
+}

@@ -1,0 +1,24 @@
+/* What the supervisor tells a child while it serves: a new configuration, a new peer, to stop. */
+#pragma once
+
+#include "daemon/child.h"
+#include "net/loop.h"
+
+struct orders;
+
+struct orders_events {
+    /* A new configuration, checked and good; child->config is still the old one. */
+    void (*reload)(void *context, struct config *config_owned);
+    /* A channel to the control process, in place of the one before; NULL where none is used. */
+    void (*peer)(void *context, int fd_owned);
+    /* Drain and end. */
+    void (*stop)(void *context);
+    /* The supervisor is gone: end at once. The last event. */
+    void (*gone)(void *context);
+};
+
+/* Begins to listen on child->supervisor_fd, which it takes over. events is kept, not copied. NULL
+ * and err on failure. */
+struct orders *orders_open(struct loop *loop, struct child *child,
+                           const struct orders_events *events, void *context, struct error *err);
+void orders_close(struct orders *orders_owned);

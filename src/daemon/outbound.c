@@ -1,0 +1,387 @@
+#include "daemon/outbound.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* How much of a message is read from the spool at a time, and held for a slow receiver. */
+enum { READ_CHUNK = 256 * 1024 };
+static const int64_t CONNECT_TIMEOUT_MS = 30000;
+
+struct outbound {
+    struct list link;
+    struct worker *worker;
+    struct generation *generation;
+    struct lane *lane;
+    struct smtp_client_settings settings;
+    struct smtp_client *client;
+    struct stream *stream;
+    struct timer timer; /* connecting, the machine's deadline, or idleness */
+    struct lookup_address addresses[LOOKUP_LIMIT];
+    size_t address_count, next_address;
+    enum { CONNECTING, TALKING, IDLE, READING } phase;
+    bool was_greeted, is_shut, is_killed;
+    struct error err;
+    /* The delivery under way. */
+    struct queue_delivery *delivery;
+    struct smtp_client_message message;
+    struct spool_reader *reader;
+    uint64_t offset;
+    uint8_t *chunk;
+    size_t chunk_len;
+    bool was_read;
+};
+
+static void run(struct outbound *outbound);
+static void connect_next(struct outbound *outbound);
+
+static void end_delivery(struct outbound *outbound)
+{
+    if (!outbound->delivery)
+        return;
+    if (outbound->reader)
+        spool_reader_close(outbound->reader);
+    outbound->reader = NULL;
+    queue_finish(outbound->worker->queue, outbound->delivery, loop_wall_ms(outbound->worker->loop));
+    outbound->delivery = NULL;
+}
+
+static void outbound_end(struct outbound *outbound, const struct delivery_result *failure)
+{
+    struct worker *worker = outbound->worker;
+    struct bytes name = lane_endpoint(outbound->lane)->name;
+    if (failure)
+        log_warning("connect-failed", LOG_BYTES("lane", name), LOG_BYTES("reason", failure->reply));
+    end_delivery(outbound);
+    timer_clear(&outbound->timer);
+    if (outbound->stream)
+        stream_close(outbound->stream);
+    queue_disconnected(worker->queue, outbound->lane, failure, loop_wall_ms(worker->loop));
+    smtp_client_free(outbound->client);
+    list_remove(&outbound->link);
+    generation_leave(outbound->generation);
+    free(outbound->chunk);
+    free(outbound);
+}
+
+/* The connection could not be made: by the next address, or not at all. */
+static void connect_failed(struct outbound *outbound, const char *reason)
+{
+    if (outbound->stream)
+        stream_close(outbound->stream);
+    outbound->stream = NULL;
+    if (outbound->next_address < outbound->address_count && !outbound->is_killed) {
+        connect_next(outbound);
+        return;
+    }
+    struct bytes name = lane_endpoint(outbound->lane)->name;
+    char text[REPLY_LIMIT];
+    snprintf(text, sizeof text, "cannot connect to %.*s: %s", BYTES_ARGS(name), reason);
+    struct delivery_result failure = {
+        .outcome = DEFERRED, .status = "4.4.1", .reply = bytes_of(text), .was_connection = true};
+    outbound_end(outbound, &failure);
+}
+
+static void log_result(struct outbound *outbound, const struct delivery_result *result)
+{
+    static const char *const events[] = {"delivered", "deferred", "failed"};
+    const struct envelope *envelope = outbound->delivery->envelope;
+    int64_t delay_ms = loop_wall_ms(outbound->worker->loop) - envelope->received_ms;
+    log_info(events[result->outcome], LOG_ID(envelope->id),
+             LOG_BYTES("to", envelope->recipients[result->recipient].address),
+             LOG_BYTES("lane", lane_endpoint(outbound->lane)->name), LOG_INT("code", result->code),
+             LOG_TEXT("status", result->status), LOG_BYTES("reply", result->reply),
+             LOG_INT("delay_ms", delay_ms));
+}
+
+static void take_result(struct outbound *outbound)
+{
+    const struct delivery_result *result = smtp_client_result(outbound->client);
+    log_result(outbound, result);
+    queue_result(outbound->worker->queue, outbound->delivery, result,
+                 loop_wall_ms(outbound->worker->loop));
+}
+
+/* The machine wants the next message: gives it one, lets it wait, or says goodbye. */
+static void next_delivery(struct outbound *outbound)
+{
+    struct worker *worker = outbound->worker;
+    end_delivery(outbound);
+    if (!outbound->was_greeted) {
+        outbound->was_greeted = true;
+        queue_connected(worker->queue, outbound->lane, loop_wall_ms(worker->loop));
+    }
+    size_t done = smtp_client_messages(outbound->client);
+    bool is_used_up = done >= smtp_client_mail_max(outbound->client) ||
+                      done >= outbound->generation->config->queue.connection_messages;
+    if (!outbound->is_shut && !is_used_up)
+        outbound->delivery =
+            queue_take(worker->queue, outbound->lane, smtp_client_recipient_max(outbound->client),
+                       loop_wall_ms(worker->loop));
+    if (!outbound->delivery) {
+        if (outbound->is_shut || is_used_up)
+            smtp_client_quit(outbound->client);
+        else
+            outbound->phase = IDLE;
+        return;
+    }
+    const struct queue_delivery *delivery = outbound->delivery;
+    outbound->message = (struct smtp_client_message){
+        .envelope = delivery->envelope,
+        .recipients = delivery->recipients,
+        .recipient_count = delivery->recipient_count,
+        .size = delivery->envelope->size,
+        .has_8bit = delivery->envelope->body != BODY_7BIT,
+    };
+    outbound->offset = 0;
+    smtp_client_message(outbound->client, &outbound->message);
+}
+
+static void read_chunk(void *context)
+{
+    struct outbound *outbound = context;
+    outbound->was_read = spool_reader_read(outbound->reader, outbound->offset, outbound->chunk,
+                                           READ_CHUNK, &outbound->chunk_len, &outbound->err);
+    if (outbound->was_read && outbound->chunk_len == 0)
+        outbound->was_read = error_set(&outbound->err, 0, "the message ends too early");
+}
+
+static void chunk_read(void *context)
+{
+    struct outbound *outbound = context;
+    outbound->phase = TALKING;
+    if (!outbound->stream) {
+        smtp_client_hangup(outbound->client, bytes_of(outbound->err.text));
+    } else if (!outbound->was_read) {
+        log_error("spool-error", LOG_ID(outbound->delivery->id),
+                  LOG_TEXT("reason", outbound->err.text));
+        smtp_client_abort(outbound->client, bytes_of(outbound->err.text));
+    } else {
+        outbound->offset += outbound->chunk_len;
+        bool is_last = outbound->offset >= spool_reader_size(outbound->reader);
+        smtp_client_text(outbound->client, (struct bytes){outbound->chunk, outbound->chunk_len},
+                         is_last, loop_now_ms(outbound->worker->loop));
+    }
+    /* Connections are many and mostly idle: none keeps a buffer. */
+    free(outbound->chunk);
+    outbound->chunk = NULL;
+    run(outbound);
+}
+
+static void want_text(struct outbound *outbound)
+{
+    if (!outbound->reader) {
+        outbound->reader = spool_reader_open(outbound->worker->spool, outbound->delivery->id);
+        /* The queue holds no message that the spool does not. */
+        ASSERT(outbound->reader);
+    }
+    uint64_t left = spool_reader_size(outbound->reader) - outbound->offset;
+    outbound->chunk = memory_new(left < READ_CHUNK ? (size_t)left : READ_CHUNK, 1);
+    outbound->phase = READING;
+    loop_job(outbound->worker->loop, read_chunk, chunk_read, outbound);
+}
+
+/* Sends what the machine has to say; false while the kernel will not take all of it. */
+static bool flush(struct outbound *outbound)
+{
+    struct bytes output = smtp_client_output(outbound->client);
+    if (output.len && outbound->stream)
+        smtp_client_sent(outbound->client, stream_send(outbound->stream, output),
+                         loop_now_ms(outbound->worker->loop));
+    return smtp_client_output(outbound->client).len == 0;
+}
+
+/* Sent or not, this was the last word. */
+static void closed(struct outbound *outbound)
+{
+    struct delivery_result failure;
+    bool has_failed = smtp_client_failure(outbound->client, &failure);
+    /* A host that does not want to talk is like one that is not there (RFC 5321, 5.1): the next
+     * address may. */
+    if (has_failed && !outbound->was_greeted && outbound->next_address < outbound->address_count)
+        connect_failed(outbound, "");
+    else
+        outbound_end(outbound, has_failed && !outbound->was_greeted ? &failure : NULL);
+}
+
+/* Does what the machine asks for until it waits. May free the outbound. */
+static void run(struct outbound *outbound)
+{
+    while (outbound->phase == TALKING) {
+        switch (smtp_client_step(outbound->client)) {
+        case CLIENT_READY: next_delivery(outbound); continue;
+        case CLIENT_RESULT: take_result(outbound); continue;
+        case CLIENT_WANT_TEXT:
+            /* What was handed in is sent first: a slow receiver holds up the reading. */
+            if (flush(outbound))
+                want_text(outbound);
+            else
+                timer_set(&outbound->timer, smtp_client_deadline(outbound->client));
+            return;
+        case CLIENT_WANT_INPUT:
+            flush(outbound);
+            timer_set(&outbound->timer, smtp_client_deadline(outbound->client));
+            return;
+        case CLIENT_CLOSE:
+            flush(outbound);
+            closed(outbound);
+            return;
+        }
+    }
+    if (outbound->phase == IDLE)
+        timer_set(&outbound->timer, loop_now_ms(outbound->worker->loop) +
+                                        outbound->generation->config->limits.client_idle_ms);
+}
+
+static void on_input(void *context, struct bytes input)
+{
+    struct outbound *outbound = context;
+    /* A server that speaks while it reads a message, or unasked, is the machine's to judge. */
+    smtp_client_input(outbound->client, input, loop_now_ms(outbound->worker->loop));
+    if (outbound->phase == IDLE)
+        outbound->phase = TALKING;
+    run(outbound);
+}
+
+static void on_writable(void *context)
+{
+    struct outbound *outbound = context;
+    if (outbound->phase == CONNECTING) {
+        outbound->client =
+            smtp_client_new(&outbound->settings, loop_now_ms(outbound->worker->loop));
+        outbound->phase = TALKING;
+    }
+    run(outbound);
+}
+
+static void lose_stream(struct outbound *outbound, const char *reason)
+{
+    stream_close(outbound->stream);
+    outbound->stream = NULL;
+    snprintf(outbound->err.text, sizeof outbound->err.text, "%s", reason);
+    /* A read under way uses the delivery: chunk_read() goes on from here. */
+    if (outbound->phase == READING)
+        return;
+    smtp_client_hangup(outbound->client, bytes_of(outbound->err.text));
+    outbound->phase = TALKING;
+    run(outbound);
+}
+
+static void on_ended(void *context, int os)
+{
+    struct outbound *outbound = context;
+    if (outbound->phase == CONNECTING)
+        connect_failed(outbound, strerror(os));
+    else
+        lose_stream(outbound, os ? strerror(os) : "the other side closed the connection");
+}
+
+static const struct stream_events events = {on_input, on_writable, on_ended};
+
+static void on_timer(void *context)
+{
+    struct outbound *outbound = context;
+    switch (outbound->phase) {
+    case CONNECTING: connect_failed(outbound, "no answer (timed out)"); return;
+    case READING: return;
+    case IDLE:
+        outbound->phase = TALKING;
+        outbound->is_shut = true;
+        run(outbound);
+        return;
+    case TALKING:
+        smtp_client_expire(outbound->client, loop_now_ms(outbound->worker->loop));
+        run(outbound);
+        return;
+    }
+}
+
+static void connect_next(struct outbound *outbound)
+{
+    struct loop *loop = outbound->worker->loop;
+    const struct endpoint *endpoint = lane_endpoint(outbound->lane);
+    smtp_client_free(outbound->client);
+    outbound->client = NULL;
+    outbound->phase = CONNECTING;
+    if (endpoint->unix_path.len) {
+        outbound->next_address++;
+        outbound->stream =
+            stream_connect_unix(loop, endpoint->unix_path, &events, outbound, &outbound->err);
+    } else {
+        outbound->stream = stream_connect(loop, &outbound->addresses[outbound->next_address++],
+                                          &events, outbound, &outbound->err);
+    }
+    if (!outbound->stream)
+        connect_failed(outbound, outbound->err.text);
+    else
+        timer_set(&outbound->timer, loop_now_ms(loop) + CONNECT_TIMEOUT_MS);
+}
+
+static void looked_up(void *context, const struct lookup_address *addresses, size_t count,
+                      const char *failure)
+{
+    struct outbound *outbound = context;
+    if (failure || outbound->is_killed) {
+        connect_failed(outbound, failure ? failure : "stopped");
+        return;
+    }
+    memcpy(outbound->addresses, addresses, count * sizeof *addresses);
+    outbound->address_count = count;
+    connect_next(outbound);
+}
+
+void outbound_open(struct worker *worker, struct lane *lane)
+{
+    struct outbound *outbound = NEW(struct outbound);
+    const struct endpoint *endpoint = lane_endpoint(lane);
+    outbound->worker = worker;
+    outbound->generation = generation_use(worker->generation);
+    outbound->lane = lane;
+    outbound->settings = worker->generation->config->client;
+    outbound->settings.dialect = endpoint->kind == ENDPOINT_LMTP ? DIALECT_LMTP : DIALECT_SMTP;
+    timer_init(&outbound->timer, worker->loop, on_timer, outbound);
+    list_append(&worker->outbounds, &outbound->link);
+    if (endpoint->unix_path.len) {
+        outbound->address_count = 1;
+        connect_next(outbound);
+    } else {
+        loop_lookup(worker->loop, endpoint->host, endpoint->port, looked_up, outbound);
+    }
+}
+
+bool outbound_wake_idle(struct worker *worker)
+{
+    bool has_woken = false;
+    LIST_EACH (&worker->outbounds, struct outbound, link, outbound) {
+        if (outbound->phase != IDLE || !queue_has_ready(worker->queue, outbound->lane))
+            continue;
+        has_woken = true;
+        outbound->phase = TALKING;
+        run(outbound);
+    }
+    return has_woken;
+}
+
+void outbound_shut_all(struct worker *worker)
+{
+    LIST_EACH (&worker->outbounds, struct outbound, link, outbound) {
+        outbound->is_shut = true;
+        if (outbound->phase == IDLE) {
+            outbound->phase = TALKING;
+            run(outbound);
+        }
+    }
+}
+
+void outbound_kill_all(struct worker *worker)
+{
+    LIST_EACH (&worker->outbounds, struct outbound, link, outbound) {
+        outbound->is_killed = true;
+        if (outbound->phase == CONNECTING && outbound->stream)
+            connect_failed(outbound, "stopped");
+        else if (outbound->stream)
+            lose_stream(outbound, "stopped");
+    }
+}
