@@ -1,17 +1,15 @@
 /* The mailbox agent: LMTP on a Unix socket in, Maildirs out. Messages that are complete while a
  * group is being stored make the next group. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/map.h"
 #include "base/memory.h"
 #include "daemon/child.h"
 #include "daemon/letter.h"
+#include "daemon/orders.h"
 #include "daemon/session.h"
 
 enum {
@@ -21,7 +19,6 @@ enum {
     RECIPIENT_LIMIT = 1000, /* of a transaction */
     COMMAND_LINE_LIMIT = 4096,
     PEER_TIMEOUT_MS = 300000, /* RFC 5321, 4.5.3.2.7 */
-    CONFIG_TEXT_LIMIT = 16 << 20,
 };
 /* No limit of our own: the worker has taken the message already. */
 static const uint64_t SIZE_LIMIT = UINT64_C(1) << 40;
@@ -38,11 +35,8 @@ struct mailbox {
     struct child *child;
     struct loop *loop;
     struct hand *hand;
-    struct listener *listener;  /* NULL: draining */
-    struct watch *supervisor;   /* NULL: gone */
-    uint8_t *packet;            /* IPC_PAYLOAD_LIMIT bytes */
-    struct config *next_config; /* from IPC_CONFIG, waits for IPC_RELOAD */
-    struct buf problems;
+    struct listener *listener; /* NULL: draining */
+    struct orders *orders;
     struct session_host host;
     struct smtp_server_settings settings;
     char hostname[DOMAIN_LIMIT + 1];
@@ -321,6 +315,7 @@ static void on_turn(void *context)
 {
     struct mailbox *mailbox = context;
     begin_group(mailbox);
+    journal_flush(mailbox->child->journal);
     log_flush();
     bool is_quiet =
         list_is_empty(&mailbox->visits) && mailbox->group_count == 0 && mailbox->jobs == 0;
@@ -338,114 +333,27 @@ static void use_hostname(struct mailbox *mailbox, const char *hostname)
     mailbox->settings.hostname = (struct bytes){(const uint8_t *)mailbox->hostname, len};
 }
 
-/* Reads the new configuration's text from its memory file. */
-static bool read_memory(int fd, struct buf *out, struct error *err)
+static void on_reload(void *context, struct config *config_owned)
 {
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status) != 0)
-        return error_set(err, errno, "stat the new configuration");
-    buf_init(out, CONFIG_TEXT_LIMIT);
-    uint8_t *room = buf_reserve(out, (size_t)status.st_size + 1);
-    if (!room)
-        return error_set(err, EFBIG, "the new configuration");
-    ssize_t got = pread(fd, room, (size_t)status.st_size, 0);
-    if (got != status.st_size)
-        return error_set(err, got < 0 ? errno : EIO, "read the new configuration");
-    buf_grow(out, (size_t)got);
-    return true;
+    struct mailbox *mailbox = context;
+    config_free(mailbox->child->config);
+    mailbox->child->config = config_owned;
+    use_hostname(mailbox, config_owned->hostname);
 }
 
-/* Parses what IPC_CONFIG brought; it is used when IPC_RELOAD says so. */
-static void keep_config(struct mailbox *mailbox, const struct ipc_message *message)
+static void on_stop(void *context)
 {
-    config_free(mailbox->next_config);
-    mailbox->next_config = NULL;
-    buf_clear(&mailbox->problems);
-    struct buf text = {0};
-    struct error err = {0};
-    struct bytes path, folder;
-    bytes_cut(message->payload, '\0', &path, &folder);
-    bool is_terminated = folder.len && folder.at[folder.len - 1] == '\0';
-    if (!is_terminated || !read_memory(message->fd, &text, &err))
-        buf_addf(&mailbox->problems, "mailbox: %s\n", is_terminated ? err.text : "bad packet");
-    else
-        mailbox->next_config = config_parse(buf_view(&text), (const char *)path.at,
-                                            (const char *)folder.at, &mailbox->problems);
-    buf_done(&text);
-}
-
-static bool has_same_root(const struct config *a, const struct config *b)
-{
-    return a->mailbox_root && b->mailbox_root && strcmp(a->mailbox_root, b->mailbox_root) == 0;
-}
-
-static void reload(struct mailbox *mailbox)
-{
-    struct config *next = mailbox->next_config;
-    mailbox->next_config = NULL;
-    if (next && !has_same_root(mailbox->child->config, next))
-        buf_add(&mailbox->problems,
-                BYTES("deliver.mailbox has changed: that takes effect when postrider is started "
-                      "anew\n"));
-    if (next) {
-        config_free(mailbox->child->config);
-        mailbox->child->config = next;
-        use_hostname(mailbox, next->hostname);
-    }
-    struct ipc_message reply = {
-        .type = IPC_RELOADED, .payload = buf_view(&mailbox->problems), .fd = -1};
-    struct error err = {0};
-    if (!ipc_send(watch_fd(mailbox->supervisor), &reply, &err))
-        log_warning("ipc", LOG_TEXT("error", err.text));
-    buf_clear(&mailbox->problems);
+    begin_drain(context);
 }
 
 /* Nobody is left who would hear of anything: what is under way ends at once. */
-static void lose_supervisor(struct mailbox *mailbox)
+static void on_gone(void *context)
 {
-    watch_close(mailbox->supervisor);
-    mailbox->supervisor = NULL;
-    begin_drain(mailbox);
-    end_sessions(mailbox, session_kill);
+    begin_drain(context);
+    end_sessions(context, session_kill);
 }
 
-static void on_message(struct mailbox *mailbox, const struct ipc_message *message)
-{
-    switch (message->type) {
-    case IPC_CONFIG: keep_config(mailbox, message); break;
-    case IPC_RELOAD: reload(mailbox); break;
-    case IPC_STOP: begin_drain(mailbox); break;
-    case IPC_LISTENER:
-    case IPC_PEER:
-    case IPC_TOKEN:
-    case IPC_START:
-    case IPC_READY:
-    case IPC_RELOADED:
-    case IPC_REQUEST:
-    case IPC_REPLY:
-    case IPC_REPLY_END: break;
-    }
-    if (message->fd >= 0)
-        close(message->fd);
-}
-
-static void on_supervisor(void *context, unsigned events)
-{
-    struct mailbox *mailbox = context;
-    struct ipc_message message;
-    struct error err = {0};
-    for (;;) {
-        switch (ipc_receive(watch_fd(mailbox->supervisor), mailbox->packet, &message, &err)) {
-        case IPC_GOT: on_message(mailbox, &message); continue;
-        case IPC_AGAIN: return;
-        case IPC_GONE: lose_supervisor(mailbox); return;
-        case IPC_BROKEN:
-            log_error("ipc", LOG_TEXT("error", err.text));
-            lose_supervisor(mailbox);
-            return;
-        }
-    }
-}
+static const struct orders_events order_events = {on_reload, NULL, on_stop, on_gone};
 
 /* --- The process ----------------------------------------------------------------------------- */
 
@@ -462,11 +370,9 @@ static bool open_mailbox(struct mailbox *mailbox, struct child *child, struct er
         return false;
     loop_on_turn(mailbox->loop, on_turn, mailbox);
     timer_init(&mailbox->drain, mailbox->loop, on_drain_timeout, mailbox);
-    mailbox->supervisor =
-        watch_open(mailbox->loop, child->supervisor_fd, on_supervisor, mailbox, err);
-    if (!mailbox->supervisor)
+    mailbox->orders = orders_open(mailbox->loop, child, &order_events, mailbox, err);
+    if (!mailbox->orders)
         return false;
-    watch_want(mailbox->supervisor, WATCH_READ);
     mailbox->listener = listener_open(mailbox->loop, child->listeners[0], on_accept, mailbox, err);
     return mailbox->listener != NULL;
 }
@@ -489,16 +395,13 @@ static void init_mailbox(struct mailbox *mailbox, struct child *child)
     maildir_namer_init(&mailbox->namer, bytes_of(config->hostname), getpid());
     mailbox->known = map_new(config->queue.seed);
     mailbox->arena = arena_new(ADDRESS_ARENA);
-    mailbox->packet = memory_new(IPC_PAYLOAD_LIMIT, 1);
-    buf_init(&mailbox->problems, IPC_PAYLOAD_LIMIT);
     list_init(&mailbox->visits);
     list_init(&mailbox->complete);
 }
 
 static void done_mailbox(struct mailbox *mailbox)
 {
-    if (mailbox->supervisor)
-        watch_close(mailbox->supervisor);
+    orders_close(mailbox->orders);
     if (mailbox->listener)
         listener_close(mailbox->listener);
     hand_free(mailbox->hand);
@@ -508,17 +411,10 @@ static void done_mailbox(struct mailbox *mailbox)
         close(mailbox->root);
     map_free(mailbox->known);
     arena_free(mailbox->arena);
-    config_free(mailbox->next_config);
-    buf_done(&mailbox->problems);
-    free(mailbox->packet);
 }
 
 int mailbox_main(struct child *child)
 {
-    /* A key pressed at the terminal reaches every process; the supervisor says when to end. */
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGINT, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
     struct mailbox mailbox = {0};
     struct error err = {0};
     init_mailbox(&mailbox, child);

@@ -1,17 +1,13 @@
 #include "daemon/orders.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 
-/* As much as a configuration may have, and its problems as fit a packet. */
-enum { CONFIG_TEXT_LIMIT = 1 << 20, PROBLEMS_LIMIT = 32768 };
+/* What of a configuration's problems fits a packet. */
+enum { PROBLEMS_LIMIT = 32768 };
 
 struct orders {
     struct child *child;
@@ -23,29 +19,11 @@ struct orders {
     uint8_t packet[IPC_PAYLOAD_LIMIT];
 };
 
-/* The configuration's text lies in a memory file; path and folder are the payload. */
 static void take_config(struct orders *orders, const struct ipc_message *message)
 {
     config_free(orders->next);
-    orders->next = NULL;
     buf_clear(&orders->problems);
-    struct stat status;
-    struct bytes path, folder;
-    if (message->fd < 0 || fstat(message->fd, &status) != 0 || status.st_size > CONFIG_TEXT_LIMIT ||
-        !bytes_cut(message->payload, 0, &path, &folder) || folder.len == 0 ||
-        folder.at[folder.len - 1] != 0) {
-        buf_add(&orders->problems, BYTES("the configuration did not reach this process whole\n"));
-        return;
-    }
-    size_t len = (size_t)status.st_size;
-    uint8_t *text = memory_new(len, 1);
-    ssize_t got = pread(message->fd, text, len, 0);
-    if (got == (ssize_t)len)
-        orders->next = config_parse((struct bytes){text, len}, (const char *)path.at,
-                                    (const char *)folder.at, &orders->problems);
-    else
-        buf_add(&orders->problems, BYTES("the configuration cannot be read\n"));
-    free(text);
+    orders->next = child_config(message, &orders->problems);
 }
 
 static void reload(struct orders *orders)
