@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/instant.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 struct session {
@@ -25,8 +25,34 @@ static int64_t now_ms(const struct session *session)
     return loop_now_ms(session->host->loop);
 }
 
+/* What honest peers do not do; worth a line, once a session. */
+static void log_oddities(const struct session *session)
+{
+    unsigned flags = smtp_server_peer_flags(session->smtp);
+    if (!flags)
+        return;
+    log_info("peer-odd", LOG_BYTES("client", session_peer(session)),
+             LOG_BYTES("helo", smtp_server_helo(session->smtp)),
+             LOG_INT("talked_early", flags & PEER_TALKED_EARLY ? 1 : 0),
+             LOG_INT("pipelined_unasked", flags & PEER_PIPELINED_UNASKED ? 1 : 0),
+             LOG_INT("bare_newline", flags & PEER_BARE_NEWLINE ? 1 : 0));
+}
+
+/* A command that the machine refused by itself; the host logs what it refuses. */
+static void log_refusal(struct session *session)
+{
+    struct bytes verb, text;
+    int code;
+    if (!smtp_server_refused(session->smtp, &verb, &code, &text))
+        return;
+    log_info("refused", LOG_BYTES("client", session_peer(session)),
+             LOG_BYTES("helo", smtp_server_helo(session->smtp)), LOG_BYTES("rule", verb),
+             LOG_INT("code", code), LOG_BYTES("text", text));
+}
+
 static void session_free(struct session *session)
 {
+    log_oddities(session);
     session->host->closed(session->host->context, session);
     timer_clear(&session->deadline);
     if (session->stream)
@@ -78,7 +104,9 @@ static void step(struct session *session)
     const struct session_host *host = session->host;
     struct smtp_answer answer;
     for (;;) {
-        switch (smtp_server_step(session->smtp)) {
+        enum smtp_server_effect effect = smtp_server_step(session->smtp);
+        log_refusal(session);
+        switch (effect) {
         case SERVER_CHECK_MAIL:
             answer = host->mail(host->context, session);
             smtp_server_answer(session->smtp, &answer);
