@@ -24,19 +24,19 @@ struct spool_body;
 struct spool_reader;
 
 struct spool_settings {
-    const char *path;          /* the shard's folder; made when missing */
-    size_t segment_bytes;      /* size of a segment file */
-    size_t inline_body_bytes;  /* a larger body gets a file of its own */
-    uint64_t low_water_bytes;  /* spool_has_room() says no below this much free space */
-    bool is_durable;           /* false: no syncs (spool: {sync: none}) */
-    uint64_t seed;             /* for hash maps */
+    const char *path;         /* the shard's folder; made when missing */
+    size_t segment_bytes;     /* size of a segment file */
+    size_t inline_body_bytes; /* a larger body gets a file of its own */
+    uint64_t low_water_bytes; /* spool_has_room() says no below this much free space */
+    bool is_durable;          /* false: no syncs (spool: {sync: none}) */
+    uint64_t seed;            /* for hash maps */
 };
 
 /* A message found on opening. Views are borrowed for the call. */
 struct spool_found {
     uint64_t id;
     struct bytes meta;
-    struct bytes state;   /* the newest; empty: none was written */
+    struct bytes state;     /* the newest; empty: none was written */
     uint64_t message_bytes; /* prefix and body */
 };
 typedef void spool_visit(void *context, const struct spool_found *found);
