@@ -50,12 +50,12 @@ enum delivery_outcome {
 struct delivery_result {
     size_t recipient; /* index into envelope->recipients */
     enum delivery_outcome outcome;
-    int code;                /* 250, 451 …; 0 when the peer said nothing */
-    char status[12];         /* enhanced status code: the peer's, or the one that fits */
-    struct bytes reply;      /* the peer's words (all lines joined by a space, code included), or
-                                what went wrong; at most REPLY_LIMIT bytes, valid until stepping */
-    bool was_connection;     /* the connection failed, not this message: try another host */
-    bool has_dsn;            /* DELIVERED, and the next hop takes over NOTIFY=SUCCESS duties */
+    int code;            /* 250, 451 …; 0 when the peer said nothing */
+    char status[12];     /* enhanced status code: the peer's, or the one that fits */
+    struct bytes reply;  /* the peer's words (all lines joined by a space, code included), or
+                            what went wrong; at most REPLY_LIMIT bytes, valid until stepping */
+    bool was_connection; /* the connection failed, not this message: try another host */
+    bool has_dsn;        /* DELIVERED, and the next hop takes over NOTIFY=SUCCESS duties */
 };
 enum { REPLY_LIMIT = 512 };
 

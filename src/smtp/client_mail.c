@@ -1,0 +1,281 @@
+#include "smtp/client_state.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+enum {
+    /* Commands unanswered and bytes unsent, beyond which no more are pipelined: neither side's
+     * buffers run full while both only write (RFC 2920, 3.1). */
+    PIPELINE_LIMIT = 100,
+    PIPELINE_BYTES = 64 * 1024,
+    /* From this size on a message goes as BDAT where that is offered: it costs one round trip
+     * more and spares both sides the search for dots. */
+    CHUNKS_FROM = 1024 * 1024,
+};
+
+/* May the address stand in a command? Others are not to come out of an envelope, but what could
+ * end the line would be a command of its own here. */
+static bool is_sendable(struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.at[i] < ' ' || text.at[i] == 0x7F)
+            return false;
+    return true;
+}
+
+static bool offers(const struct smtp_client *client, unsigned extensions)
+{
+    return (client->extensions.offers & extensions) == extensions;
+}
+
+/* Does the server offer what the whole message needs? If not, the result says what is missing. */
+static bool message_fits(const struct smtp_client *client, struct delivery_result *out)
+{
+    const struct transfer *transfer = client->transfer;
+    const struct smtp_client_message *message = &transfer->message;
+    const struct extensions *extensions = &client->extensions;
+    if (!is_sendable(message->envelope->reverse_path))
+        *out = client_verdict(FAILED, "5.1.7", "the sender's address has control characters");
+    else if (transfer->needs_utf8 && !offers(client, OFFERS_SMTPUTF8))
+        *out = client_verdict(FAILED, "5.6.7",
+                              "the message needs SMTPUTF8, which the server does not offer");
+    else if (transfer->body == BODY_BINARYMIME &&
+             !offers(client, OFFERS_BINARYMIME | OFFERS_CHUNKING))
+        *out = client_verdict(FAILED, "5.6.1",
+                              "the message needs BINARYMIME, which the server does not offer");
+    else if (transfer->body != BODY_BINARYMIME && message->has_8bit &&
+             !offers(client, OFFERS_8BITMIME))
+        *out = client_verdict(FAILED, "5.6.3",
+                              "the message has 8-bit text, and the server does not offer 8BITMIME");
+    else if (extensions->size_limit && message->size > extensions->size_limit)
+        *out =
+            client_verdict(FAILED, "5.3.4", "the message is larger than the server says it takes");
+    else
+        return true;
+    return false;
+}
+
+void smtp_client_message(struct smtp_client *client, const struct smtp_client_message *message)
+{
+    ASSERT(client->stage == STAGE_READY && !client->transfer);
+    const struct envelope *envelope = message->envelope;
+    struct transfer *transfer =
+        memory_new(1, sizeof *transfer + message->recipient_count * sizeof *transfer->marks);
+    transfer->message = *message;
+    transfer->open = message->recipient_count;
+    transfer->body =
+        envelope->body == BODY_7BIT && message->has_8bit ? BODY_8BITMIME : envelope->body;
+    transfer->needs_utf8 = envelope->is_smtputf8 || !bytes_is_ascii(envelope->reverse_path);
+    transfer->uses_chunks = offers(client, OFFERS_CHUNKING) &&
+                            (transfer->body == BODY_BINARYMIME || message->size >= CHUNKS_FROM);
+    transfer->is_reset_due = client->is_reset_due;
+    for (size_t i = 0; i < message->recipient_count; i++)
+        transfer->needs_utf8 |=
+            !bytes_is_ascii(envelope->recipients[message->recipients[i]].address);
+    stuff_init(&transfer->stuff);
+    client->transfer = transfer;
+    client->stage = STAGE_ENVELOPE;
+    client->clock_stands = true;
+    struct delivery_result missing;
+    if (!message_fits(client, &missing))
+        client_settle_all(client, &missing);
+}
+
+static void add_parameter(struct buf *out, const char *keyword, struct bytes value)
+{
+    if (!value.len || !is_sendable(value) || bytes_find(value, ' ') < value.len)
+        return;
+    buf_addf(out, " %s=", keyword);
+    buf_add(out, value);
+}
+
+static void ask_mail(struct smtp_client *client)
+{
+    struct transfer *transfer = client->transfer;
+    const struct envelope *envelope = transfer->message.envelope;
+    struct buf *out = &client->output;
+    buf_add(out, BYTES("MAIL FROM:<"));
+    buf_add(out, envelope->reverse_path);
+    buf_add(out, BYTES(">"));
+    if (offers(client, OFFERS_SIZE))
+        buf_addf(out, " SIZE=%llu", (unsigned long long)transfer->message.size);
+    if (transfer->body == BODY_BINARYMIME)
+        buf_add(out, BYTES(" BODY=BINARYMIME"));
+    else if (transfer->body == BODY_8BITMIME && offers(client, OFFERS_8BITMIME))
+        buf_add(out, BYTES(" BODY=8BITMIME"));
+    if (transfer->needs_utf8)
+        buf_add(out, BYTES(" SMTPUTF8"));
+    if (offers(client, OFFERS_DSN)) {
+        if (envelope->ret != RET_UNSET)
+            add_parameter(out, "RET", envelope->ret == RET_FULL ? BYTES("FULL") : BYTES("HDRS"));
+        add_parameter(out, "ENVID", envelope->envid);
+    }
+    buf_add(out, BYTES("\r\n"));
+    transfer->is_mail_asked = true;
+    client->messages++;
+    client->awaited++;
+}
+
+static void add_notify(struct buf *out, unsigned notify)
+{
+    static const struct {
+        unsigned bit;
+        const char *word;
+    } words[] = {{NOTIFY_SUCCESS, "SUCCESS"}, {NOTIFY_FAILURE, "FAILURE"}, {NOTIFY_DELAY, "DELAY"}};
+    const char *before = " NOTIFY=";
+    if (notify & NOTIFY_NEVER) {
+        buf_add(out, BYTES(" NOTIFY=NEVER"));
+        return;
+    }
+    for (size_t i = 0; i < COUNT(words); i++) {
+        if (!(notify & words[i].bit))
+            continue;
+        buf_addf(out, "%s%s", before, words[i].word);
+        before = ",";
+    }
+}
+
+/* Asks for the next recipient, or settles it without asking. */
+static void ask_rcpt(struct smtp_client *client)
+{
+    struct transfer *transfer = client->transfer;
+    size_t place = transfer->next_ask++;
+    const struct smtp_client_message *message = &transfer->message;
+    const struct envelope_recipient *recipient =
+        &message->envelope->recipients[message->recipients[place]];
+    struct delivery_result verdict;
+    if (!is_sendable(recipient->address)) {
+        verdict = client_verdict(FAILED, "5.1.3", "the address has control characters");
+        client_settle(client, place, &verdict);
+        return;
+    }
+    if (transfer->asked >= client->extensions.rcpt_max) {
+        verdict = client_verdict(DEFERRED, "4.5.3",
+                                 "the server takes no more recipients a message: next time");
+        client_settle(client, place, &verdict);
+        return;
+    }
+    struct buf *out = &client->output;
+    buf_add(out, BYTES("RCPT TO:<"));
+    buf_add(out, recipient->address);
+    buf_add(out, BYTES(">"));
+    if (offers(client, OFFERS_DSN)) {
+        add_notify(out, recipient->notify);
+        add_parameter(out, "ORCPT", recipient->orcpt);
+    }
+    buf_add(out, BYTES("\r\n"));
+    transfer->marks[place] |= RCPT_ASKED;
+    transfer->asked++;
+    client->awaited++;
+}
+
+/* May another command go out? Without PIPELINING only when all are answered. */
+static bool may_ask(const struct smtp_client *client)
+{
+    if (!client->awaited)
+        return true;
+    return offers(client, OFFERS_PIPELINING) && client->awaited < PIPELINE_LIMIT &&
+           client->output.len - client->output_at < PIPELINE_BYTES;
+}
+
+void client_mail_ask(struct smtp_client *client)
+{
+    struct transfer *transfer = client->transfer;
+    while (client->stage == STAGE_ENVELOPE && transfer->open && !client->has_result &&
+           may_ask(client)) {
+        if (transfer->is_reset_due && !transfer->is_reset_asked) {
+            buf_add(&client->output, BYTES("RSET\r\n"));
+            transfer->is_reset_asked = true;
+            client->awaited++;
+        } else if (!transfer->is_mail_asked) {
+            ask_mail(client);
+        } else if (transfer->next_ask < transfer->message.recipient_count) {
+            ask_rcpt(client);
+        } else if (transfer->uses_chunks) {
+            /* BDAT begins when the recipients are known: its first chunk cannot be taken back. */
+            if (!client->awaited)
+                client->stage = STAGE_CHUNKS;
+            return;
+        } else if (!transfer->is_data_asked) {
+            buf_add(&client->output, BYTES("DATA\r\n"));
+            transfer->is_data_asked = true;
+            client->awaited++;
+        } else {
+            return;
+        }
+    }
+}
+
+static void mail_answered(struct smtp_client *client)
+{
+    struct transfer *transfer = client->transfer;
+    transfer->is_mail_answered = true;
+    struct delivery_result verdict = client_judge(client, AT_MAIL);
+    if (verdict.outcome == DELIVERED)
+        transfer->is_kept = true;
+    else if (transfer->open)
+        client_settle_all(client, &verdict);
+}
+
+static void rcpt_answered(struct smtp_client *client)
+{
+    struct transfer *transfer = client->transfer;
+    while (!(transfer->marks[transfer->next_answer] & RCPT_ASKED))
+        transfer->next_answer++;
+    size_t place = transfer->next_answer++;
+    if (transfer->marks[place] & RCPT_DONE)
+        return; /* MAIL was refused, and that was the recipient's result */
+    struct delivery_result verdict = client_judge(client, AT_RCPT);
+    if (verdict.outcome != DELIVERED) {
+        client_settle(client, place, &verdict);
+        return;
+    }
+    transfer->marks[place] |= RCPT_ACCEPTED;
+    transfer->accepted++;
+}
+
+static void data_answered(struct smtp_client *client)
+{
+    struct transfer *transfer = client->transfer;
+    struct delivery_result verdict = client_judge(client, AT_DATA);
+    if (client->scan.code != 354) {
+        if (transfer->open)
+            client_settle_all(client, &verdict);
+    } else if (transfer->accepted) {
+        client->stage = STAGE_TEXT;
+    } else if (client->settings.dialect == DIALECT_LMTP) {
+        /* How many replies an empty text gets then, nobody knows (RFC 2033, 4.2). */
+        client_breach(client, "ready for a message that it takes for nobody",
+                      reply_scan_text(&client->scan));
+    } else {
+        /* The server waits for a text although nobody is to have it (RFC 2920, 3.1). */
+        buf_add(&client->output, BYTES(".\r\n"));
+        client->awaited++;
+        client->stage = STAGE_EMPTY;
+    }
+}
+
+void client_mail_reply(struct smtp_client *client)
+{
+    struct transfer *transfer = client->transfer;
+    int code = client->scan.code;
+    bool is_reset = transfer->is_reset_asked && transfer->is_reset_due;
+    bool is_mail = !is_reset && !transfer->is_mail_answered;
+    bool is_rcpt = !is_reset && !is_mail && client->awaited > (transfer->is_data_asked ? 1 : 0);
+    bool is_data = !is_reset && !is_mail && !is_rcpt;
+    client->awaited--;
+    if (is_data ? code < 300 || (code < 400 && code != 354) : code / 100 == 3) {
+        client_breach(client, "a code that has no meaning there", reply_scan_text(&client->scan));
+    } else if (is_data) {
+        data_answered(client);
+    } else if (is_rcpt) {
+        rcpt_answered(client);
+    } else if (is_mail) {
+        mail_answered(client);
+    } else if (code >= 400) {
+        client_breach(client, "it refuses RSET", reply_scan_text(&client->scan));
+    } else {
+        transfer->is_reset_due = client->is_reset_due = false;
+    }
+}

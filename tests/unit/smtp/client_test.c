@@ -1,0 +1,458 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "client_drive.h"
+
+static struct envelope_recipient two[] = {{BYTES_INIT("ann@a.example"), BYTES_INIT(""), 0},
+                                          {BYTES_INIT("bob@a.example"), BYTES_INIT(""), 0}};
+static struct envelope_recipient dsn_two[] = {
+    {BYTES_INIT("ann@a.example"), BYTES_INIT("rfc822;an+2Bn@x.example"),
+     NOTIFY_SUCCESS | NOTIFY_FAILURE},
+    {BYTES_INIT("bob@a.example"), BYTES_INIT(""), NOTIFY_NEVER}};
+static struct envelope_recipient hostile[] = {
+    {BYTES_INIT("x@a.example>\r\nDATA"), BYTES_INIT(""), 0},
+    {BYTES_INIT("bob@a.example"), BYTES_INIT("rfc822;b\r\nQUIT"), 0}};
+static struct envelope_recipient utf8_one[] = {
+    {BYTES_INIT("\xC3\xA5sa@a.example"), BYTES_INIT(""), 0}};
+
+static const struct envelope plain = {
+    .reverse_path = BYTES_INIT("me@me.example"), .recipients = two, .recipient_count = 2};
+static const struct envelope bounce = {.recipients = two, .recipient_count = 2};
+static const struct envelope dsn = {.reverse_path = BYTES_INIT("me@me.example"),
+                                    .envid = BYTES_INIT("QQ314159"),
+                                    .ret = RET_HDRS,
+                                    .recipients = dsn_two,
+                                    .recipient_count = 2};
+static const struct envelope declared_8bit = {.reverse_path = BYTES_INIT("me@me.example"),
+                                              .body = BODY_8BITMIME,
+                                              .recipients = two,
+                                              .recipient_count = 2};
+static const struct envelope binary = {.reverse_path = BYTES_INIT("me@me.example"),
+                                       .body = BODY_BINARYMIME,
+                                       .recipients = two,
+                                       .recipient_count = 2};
+static const struct envelope utf8 = {.reverse_path = BYTES_INIT("me@me.example"),
+                                     .is_smtputf8 = true,
+                                     .recipients = utf8_one,
+                                     .recipient_count = 1};
+static const struct envelope hostile_recipients = {
+    .reverse_path = BYTES_INIT("me@me.example"), .recipients = hostile, .recipient_count = 2};
+static const struct envelope hostile_sender = {
+    .reverse_path = BYTES_INIT("me@me.example>\r\nX"), .recipients = two, .recipient_count = 2};
+
+static const size_t places[] = {0, 1};
+static const size_t second_only[] = {1};
+
+#define MESSAGE(e, n)                                                                              \
+    {                                                                                              \
+        .envelope = &(e), .recipients = places, .recipient_count = (n), .size = 5                  \
+    }
+enum {
+    PLAIN,
+    ONE,
+    SECOND,
+    BOUNCE,
+    DSN,
+    EIGHT_BIT,
+    DECLARED_8BIT,
+    BINARY,
+    UTF8,
+    LARGE,
+    HOSTILE_RECIPIENTS,
+    HOSTILE_SENDER,
+};
+static const struct smtp_client_message messages[] = {
+    [PLAIN] = MESSAGE(plain, 2),
+    [ONE] = MESSAGE(plain, 1),
+    [SECOND] = {.envelope = &plain, .recipients = second_only, .recipient_count = 1, .size = 5},
+    [BOUNCE] = MESSAGE(bounce, 1),
+    [DSN] = MESSAGE(dsn, 2),
+    [EIGHT_BIT] = {.envelope = &plain,
+                   .recipients = places,
+                   .recipient_count = 1,
+                   .size = 5,
+                   .has_8bit = true},
+    [DECLARED_8BIT] = MESSAGE(declared_8bit, 1),
+    [BINARY] = MESSAGE(binary, 2),
+    [UTF8] = MESSAGE(utf8, 1),
+    [LARGE] = {.envelope = &plain,
+               .recipients = places,
+               .recipient_count = 2,
+               .size = 2 * 1024 * 1024},
+    [HOSTILE_RECIPIENTS] = MESSAGE(hostile_recipients, 2),
+    [HOSTILE_SENDER] = MESSAGE(hostile_sender, 1),
+};
+
+#define GREET "S: 220 mx.example\nC: EHLO me.example\n"
+#define OLD GREET "S: 250 mx.example\n"
+#define PIPE GREET "S: 250-mx.example\nS: 250-PIPELINING\nS: 250 8BITMIME\n"
+#define CHUNKING GREET "S: 250-mx.example\nS: 250-BINARYMIME\nS: 250 CHUNKING\n"
+#define PIPE_CHUNKING                                                                              \
+    GREET "S: 250-mx.example\nS: 250-PIPELINING\nS: 250-BINARYMIME\nS: 250 CHUNKING\n"
+#define LMTP "S: 220 lmtp.example\nC: LHLO me.example\nS: 250-x\nS: 250 PIPELINING\n"
+#define FROM "C: MAIL FROM:<me@me.example>\n"
+#define ANN "C: RCPT TO:<ann@a.example>\n"
+#define BOB "C: RCPT TO:<bob@a.example>\n"
+#define TEXT_SAID "C: Hi.\nC: .\n"
+#define BYE "C: QUIT\nS: 221 2.0.0 bye\n"
+
+struct row {
+    const char *name;
+    enum smtp_dialect dialect;
+    int message; /* how many, and which one */
+    size_t count;
+    const char *transcript, *results;
+};
+
+static const struct row session_rows[] = {
+    {"nothing to send", DIALECT_SMTP, PLAIN, 0, PIPE BYE, "end\n"},
+    {"LHLO", DIALECT_LMTP, PLAIN, 0, LMTP BYE, "end\n"},
+    {"greeting of many lines", DIALECT_SMTP, PLAIN, 0,
+     "S: 220-mx.example\nS: 220-no spam\nS: 220 \nC: EHLO me.example\nS: 250 x\n" BYE, "end\n"},
+    {"greeting 554", DIALECT_SMTP, PLAIN, 1, "S: 554 no mail here\nC: QUIT\n",
+     "end failed 554 5.3.2 connection: 554 no mail here\n"},
+    {"greeting 421", DIALECT_SMTP, PLAIN, 1, "S: 421 4.3.2 busy\n",
+     "end deferred 421 4.3.2 connection: 421 4.3.2 busy\n"},
+    {"greeting 450", DIALECT_SMTP, PLAIN, 1, "S: 450 later\nC: QUIT\n",
+     "end deferred 450 4.0.0 connection: 450 later\n"},
+    {"greeting is no SMTP", DIALECT_SMTP, PLAIN, 1, "S: SSH-2.0-OpenSSH\n",
+     "end deferred 0 4.5.0 connection: the server broke the protocol: is not an SMTP reply: "
+     "SSH-2.0-OpenSSH\n"},
+    {"greeting 354", DIALECT_SMTP, PLAIN, 1, "S: 354 go ahead\n",
+     "end deferred 0 4.5.0 connection: the server broke the protocol: code 3xx where it has no "
+     "meaning: 354 go ahead\n"},
+    {"HELO when EHLO is not known", DIALECT_SMTP, PLAIN, 0,
+     GREET "S: 502 what?\nC: HELO me.example\nS: 250 mx\n" BYE, "end\n"},
+    {"HELO refused as well", DIALECT_SMTP, PLAIN, 0,
+     GREET "S: 500 what?\nC: HELO me.example\nS: 550 5.7.1 go away\nC: QUIT\n",
+     "end failed 550 5.7.1 connection: 550 5.7.1 go away\n"},
+    {"EHLO refused by policy", DIALECT_SMTP, PLAIN, 0, GREET "S: 550 bad name\nC: QUIT\n",
+     "end failed 550 5.7.1 connection: 550 bad name\n"},
+    {"no HELO in LMTP", DIALECT_LMTP, PLAIN, 0,
+     "S: 220 x\nC: LHLO me.example\nS: 500 what?\nC: QUIT\n",
+     "end failed 500 5.5.2 connection: 500 what?\n"},
+    {"LF ends lines as well", DIALECT_SMTP, PLAIN, 0,
+     "S> 220 x\nC: EHLO me.example\nS> 250-x\nS> 250 SIZE\n" BYE, "end\n"},
+    {"a bare code", DIALECT_SMTP, PLAIN, 0, "S: 220\nC: EHLO me.example\nS: 250\n" BYE, "end\n"},
+    {"codes differ in one reply", DIALECT_SMTP, PLAIN, 0, GREET "S: 250-x\nS: 220 y\n",
+     "end deferred 0 4.5.0 connection: the server broke the protocol: has another code than the "
+     "lines before it: 220 y\n"},
+    {"hangup before the greeting", DIALECT_SMTP, PLAIN, 0, "X: hangup\n",
+     "end deferred 0 4.4.1 connection: the line is dead (waiting for the greeting)\n"},
+    {"hangup after the greeting", DIALECT_SMTP, PLAIN, 0, GREET "X: hangup\n",
+     "end deferred 0 4.4.2 connection: the line is dead (waiting for the reply to EHLO)\n"},
+    {"no greeting in time", DIALECT_SMTP, PLAIN, 0, "X: expire\n",
+     "end deferred 0 4.4.2 connection: timed out waiting for the greeting\n"},
+    {"no reply to QUIT", DIALECT_SMTP, PLAIN, 0, PIPE "C: QUIT\nX: expire\n", "end\n"},
+    {"hangup at QUIT", DIALECT_SMTP, PLAIN, 0, PIPE "C: QUIT\nX: hangup\n", "end\n"},
+    {"nonsense at QUIT", DIALECT_SMTP, PLAIN, 0, PIPE "C: QUIT\nS: bye\n", "end\n"},
+};
+
+static const struct row mail_rows[] = {
+    {"one command at a time", DIALECT_SMTP, PLAIN, 1,
+     OLD FROM "S: 250 ok\n" ANN "S: 250 ok\n" BOB "S: 250 ok\nC: DATA\nS: 354 go\n" TEXT_SAID
+              "S: 250 taken\n" BYE,
+     "0 delivered 250 2.0.0: 250 taken\n1 delivered 250 2.0.0: 250 taken\nend\n"},
+    {"pipelined", DIALECT_SMTP, PLAIN, 1,
+     PIPE FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                       "S: 250 2.6.0 taken\n" BYE,
+     "0 delivered 250 2.6.0: 250 2.6.0 taken\n1 delivered 250 2.6.0: 250 2.6.0 taken\nend\n"},
+    {"a null reverse-path", DIALECT_SMTP, BOUNCE, 1,
+     PIPE "C: MAIL FROM:<>\n" ANN "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+          "S: 250 taken\n" BYE,
+     "0 delivered 250 2.0.0: 250 taken\nend\n"},
+    {"two messages", DIALECT_SMTP, SECOND, 2,
+     PIPE FROM BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID "S: 250 one\n" FROM BOB
+                   "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID "S: 250 two\n" BYE,
+     "1 delivered 250 2.0.0: 250 one\n1 delivered 250 2.0.0: 250 two\nend\n"},
+    {"a recipient is refused", DIALECT_SMTP, PLAIN, 1,
+     PIPE FROM ANN BOB "C: DATA\nS: 250 ok\nS: 550-no such\nS: 550 user\nS: 251 ok\nS: 354 go\n" //
+     TEXT_SAID "S: 250 taken\n" BYE,
+     "0 failed 550 5.1.1: 550 no such user\n1 delivered 250 2.0.0: 250 taken\nend\n"},
+    {"status on each line is said once", DIALECT_SMTP, ONE, 1,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 450-4.7.1 come\nS: 450 4.7.1 later\nS: 503 no\n" BYE,
+     "0 deferred 450 4.7.1: 450 4.7.1 come later\nend\n"},
+    {"status of another class does not count", DIALECT_SMTP, ONE, 1,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 550 4.7.1 no\nS: 503 no\n" BYE,
+     "0 failed 550 5.1.1: 550 4.7.1 no\nend\n"},
+    {"all refused, DATA refused, RSET before the next", DIALECT_SMTP, ONE, 2,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 550 no\nS: 554 no valid recipients\nC: RSET\n" FROM ANN
+                   "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                   "S: 250 taken\n" BYE,
+     "0 failed 550 5.1.1: 550 no\n0 delivered 250 2.0.0: 250 taken\nend\n"},
+    {"all refused, 354 all the same: a lone dot", DIALECT_SMTP, PLAIN, 1,
+     PIPE FROM ANN BOB "C: DATA\nS: 250 ok\nS: 550 no\nS: 450 no\nS: 354 go\nC: .\n"
+                       "S: 554 nobody\n" BYE,
+     "0 failed 550 5.1.1: 550 no\n1 deferred 450 4.2.0: 450 no\nend\n"},
+    {"a lone dot needs no RSET", DIALECT_SMTP, ONE, 2,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 550 no\nS: 354 go\nC: .\nS: 250 ok\n" FROM ANN
+                   "C: DATA\nS: 421 bye\n",
+     "0 failed 550 5.1.1: 550 no\n0 deferred 421 4.3.2 connection: 421 bye\n"
+     "end deferred 421 4.3.2 connection: 421 bye\n"},
+    {"all refused, no pipelining: no DATA", DIALECT_SMTP, ONE, 2,
+     OLD FROM "S: 250 ok\n" ANN "S: 550 no\nC: RSET\nS: 250 ok\n" FROM "S: 250 ok\n" ANN
+              "S: 551 moved\n" BYE,
+     "0 failed 550 5.1.1: 550 no\n0 failed 551 5.1.6: 551 moved\nend\n"},
+    {"MAIL refused, pipelined", DIALECT_SMTP, PLAIN, 1,
+     PIPE FROM ANN BOB "C: DATA\nS: 451 later\nS: 503 no\nS: 503 no\nS: 503 no\n" BYE,
+     "0 deferred 451 4.3.0: 451 later\n1 deferred 451 4.3.0: 451 later\nend\n"},
+    {"MAIL refused, all else accepted: a lone dot", DIALECT_SMTP, PLAIN, 1,
+     PIPE FROM ANN BOB "C: DATA\nS: 550 no\nS: 250 ok\nS: 250 ok\nS: 354 go\nC: .\nS: 250 ok\n" BYE,
+     "0 failed 550 5.1.0: 550 no\n1 failed 550 5.1.0: 550 no\nend\n"},
+    {"MAIL refused, no pipelining, no RSET", DIALECT_SMTP, ONE, 2,
+     OLD FROM "S: 550 5.7.1 no\n" FROM "S: 553 no\n" BYE,
+     "0 failed 550 5.7.1: 550 5.7.1 no\n0 failed 553 5.1.7: 553 no\nend\n"},
+    {"DATA refused", DIALECT_SMTP, PLAIN, 1,
+     PIPE FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 451 4.3.1 full\n" BYE,
+     "0 deferred 451 4.3.1: 451 4.3.1 full\n1 deferred 451 4.3.1: 451 4.3.1 full\nend\n"},
+    {"DATA answered 250", DIALECT_SMTP, ONE, 1,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\n",
+     "0 deferred 0 4.5.0 connection: the server broke the protocol: a code that has no meaning "
+     "there: 250 ok\n"
+     "end deferred 0 4.5.0 connection: the server broke the protocol: a code that has no meaning "
+     "there: 250 ok\n"},
+    {"RCPT answered 354", DIALECT_SMTP, ONE, 1, PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 354 ok\n",
+     "0 deferred 0 4.5.0 connection: the server broke the protocol: a code that has no meaning "
+     "there: 354 ok\n"
+     "end deferred 0 4.5.0 connection: the server broke the protocol: a code that has no meaning "
+     "there: 354 ok\n"},
+    {"the text is refused", DIALECT_SMTP, PLAIN, 1,
+     PIPE FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                       "S: 554 5.7.1 spam\n" BYE,
+     "0 failed 554 5.7.1: 554 5.7.1 spam\n1 failed 554 5.7.1: 554 5.7.1 spam\nend\n"},
+    {"552 at RCPT counts as 452", DIALECT_SMTP, PLAIN, 1,
+     PIPE FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 552 too many\nS: 354 go\n" TEXT_SAID
+                       "S: 250 taken\n" BYE,
+     "1 deferred 552 4.5.3: 552 too many\n0 delivered 250 2.0.0: 250 taken\nend\n"},
+    {"552 at the end is final", DIALECT_SMTP, ONE, 1,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID "S: 552 full\n" BYE,
+     "0 failed 552 5.2.2: 552 full\nend\n"},
+    {"421 between recipients", DIALECT_SMTP, PLAIN, 1,
+     PIPE FROM ANN BOB "C: DATA\nS: 250 ok\nS: 550 no\nS: 421 4.7.0 too many errors\n",
+     "0 failed 550 5.1.1: 550 no\n1 deferred 421 4.7.0 connection: 421 4.7.0 too many errors\n"
+     "end deferred 421 4.7.0 connection: 421 4.7.0 too many errors\n"},
+    {"421 after the text", DIALECT_SMTP, ONE, 1,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID "S: 421 bye\n",
+     "0 deferred 421 4.3.2 connection: 421 bye\nend deferred 421 4.3.2 connection: 421 bye\n"},
+    {"a reply amid the text", DIALECT_SMTP, ONE, 1,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\nH:\nS: 552 too large\n",
+     "0 failed 552 5.2.2: 552 too large\nend failed 552 5.2.2 connection: 552 too large\n"},
+    {"hangup after RCPT", DIALECT_SMTP, PLAIN, 1,
+     PIPE FROM ANN BOB "C: DATA\nS: 250 ok\nS: 550 no\nX: hangup\n",
+     "0 failed 550 5.1.1: 550 no\n"
+     "1 deferred 0 4.4.2 connection: the line is dead (waiting for the reply to DATA)\n"
+     "end deferred 0 4.4.2 connection: the line is dead (waiting for the reply to DATA)\n"},
+    {"hangup amid the text", DIALECT_SMTP, ONE, 1,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\nX: hangup\n",
+     "0 deferred 0 4.4.2 connection: the line is dead (sending the message)\n"
+     "end deferred 0 4.4.2 connection: the line is dead (sending the message)\n"},
+    {"hangup after the text: it may be there", DIALECT_SMTP, ONE, 1,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID "X: hangup\n",
+     "0 deferred 0 4.4.2: the line is dead (waiting for the reply to the message)\n"
+     "end deferred 0 4.4.2 connection: the line is dead (waiting for the reply to the message)\n"},
+    {"no reply to MAIL", DIALECT_SMTP, ONE, 1, OLD FROM "X: expire\n",
+     "0 deferred 0 4.4.2 connection: timed out waiting for the reply to MAIL\n"
+     "end deferred 0 4.4.2 connection: timed out waiting for the reply to MAIL\n"},
+    {"the text cannot be read", DIALECT_SMTP, ONE, 1,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\nX: abort\n",
+     "0 deferred 0 4.3.0: the disk is gone\nend deferred 0 4.3.0 connection: the disk is gone\n"},
+    {"RSET refused", DIALECT_SMTP, ONE, 2,
+     OLD FROM "S: 250 ok\n" ANN "S: 550 no\nC: RSET\nS: 500 what?\n",
+     "0 failed 550 5.1.1: 550 no\n"
+     "0 deferred 0 4.5.0 connection: the server broke the protocol: it refuses RSET: 500 what?\n"
+     "end deferred 0 4.5.0 connection: the server broke the protocol: it refuses RSET: 500 "
+     "what?\n"},
+    {"control characters in a reply", DIALECT_SMTP, ONE, 1, OLD FROM "S: 550 a\x01\x7F\tb\n" BYE,
+     "0 failed 550 5.1.0: 550 a???b\nend\n"},
+};
+
+static const struct row extension_rows[] = {
+    {"SIZE", DIALECT_SMTP, ONE, 1,
+     GREET "S: 250-x\nS: 250 size 5\nC: MAIL FROM:<me@me.example> SIZE=5\nS: 452 full\n" BYE,
+     "0 deferred 452 4.3.1: 452 full\nend\n"},
+    {"larger than SIZE", DIALECT_SMTP, PLAIN, 1, GREET "S: 250-x\nS: 250 SIZE 4\n" BYE,
+     "0 failed 0 5.3.4: the message is larger than the server says it takes\n"
+     "1 failed 0 5.3.4: the message is larger than the server says it takes\nend\n"},
+    {"SIZE 0 is any", DIALECT_SMTP, ONE, 1,
+     GREET "S: 250-x\nS: 250 SIZE 0\nC: MAIL FROM:<me@me.example> SIZE=5\nS: 552 no\n" BYE,
+     "0 failed 552 5.3.4: 552 no\nend\n"},
+    {"8-bit text", DIALECT_SMTP, EIGHT_BIT, 1,
+     GREET "S: 250-x\nS: 250 8BITMIME\nC: MAIL FROM:<me@me.example> BODY=8BITMIME\nS: 550 5.0.0 "
+           "no\n" BYE,
+     "0 failed 550 5.0.0: 550 5.0.0 no\nend\n"},
+    {"8-bit text without 8BITMIME", DIALECT_SMTP, EIGHT_BIT, 1, OLD BYE,
+     "0 failed 0 5.6.3: the message has 8-bit text, and the server does not offer 8BITMIME\nend\n"},
+    {"declared 8-bit, but is not", DIALECT_SMTP, DECLARED_8BIT, 1, OLD FROM "S: 550 5.0.0 no\n" BYE,
+     "0 failed 550 5.0.0: 550 5.0.0 no\nend\n"},
+    {"SMTPUTF8", DIALECT_SMTP, UTF8, 1,
+     GREET "S: 250-x\nS: 250 SMTPUTF8\nC: MAIL FROM:<me@me.example> SMTPUTF8\nS: 250 ok\n"
+           "C: RCPT TO:<\xC3\xA5sa@a.example>\nS: 550 no\n" BYE,
+     "0 failed 550 5.1.1: 550 no\nend\n"},
+    {"SMTPUTF8 is missing", DIALECT_SMTP, UTF8, 1, OLD BYE,
+     "0 failed 0 5.6.7: the message needs SMTPUTF8, which the server does not offer\nend\n"},
+    {"DSN", DIALECT_SMTP, DSN, 1,
+     GREET "S: 250-x\nS: 250 DSN\nC: MAIL FROM:<me@me.example> RET=HDRS ENVID=QQ314159\nS: 250 ok\n"
+           "C: RCPT TO:<ann@a.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;an+2Bn@x.example\n"
+           "S: 250 ok\nC: RCPT TO:<bob@a.example> NOTIFY=NEVER\nS: 250 ok\nC: DATA\n"
+           "S: 354 go\n" TEXT_SAID "S: 250 taken\n" BYE,
+     "0 delivered 250 2.0.0 dsn: 250 taken\n1 delivered 250 2.0.0 dsn: 250 taken\nend\n"},
+    {"DSN is not offered", DIALECT_SMTP, DSN, 1,
+     PIPE FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                       "S: 250 taken\n" BYE,
+     "0 delivered 250 2.0.0: 250 taken\n1 delivered 250 2.0.0: 250 taken\nend\n"},
+    {"RCPTMAX", DIALECT_SMTP, PLAIN, 1,
+     GREET "S: 250-x\nS: 250 LIMITS MAILMAX=x RCPTMAX=1\n" FROM "S: 250 ok\n" ANN
+           "S: 250 ok\nC: DATA\nS: 354 go\n" TEXT_SAID "S: 250 taken\n" BYE,
+     "1 deferred 0 4.5.3: the server takes no more recipients a message: next time\n"
+     "0 delivered 250 2.0.0: 250 taken\nend\n"},
+    {"an address that would be a command", DIALECT_SMTP, HOSTILE_RECIPIENTS, 1,
+     GREET "S: 250-x\nS: 250 DSN\n" FROM "S: 250 ok\n" BOB "S: 550 no\n" BYE,
+     "0 failed 0 5.1.3: the address has control characters\n1 failed 550 5.1.1: 550 no\nend\n"},
+    {"a sender that would be a command", DIALECT_SMTP, HOSTILE_SENDER, 1, OLD BYE,
+     "0 failed 0 5.1.7: the sender's address has control characters\nend\n"},
+    {"BINARYMIME", DIALECT_SMTP, BINARY, 1,
+     PIPE_CHUNKING "C: MAIL FROM:<me@me.example> BODY=BINARYMIME\n" ANN BOB
+                   "S: 250 ok\nS: 250 ok\nS: 250 ok\nC: BDAT 5 LAST\nC: Hi.\nS: 250 taken\n" BYE,
+     "0 delivered 250 2.0.0: 250 taken\n1 delivered 250 2.0.0: 250 taken\nend\n"},
+    {"BINARYMIME is missing", DIALECT_SMTP, BINARY, 1, PIPE BYE,
+     "0 failed 0 5.6.1: the message needs BINARYMIME, which the server does not offer\n"
+     "1 failed 0 5.6.1: the message needs BINARYMIME, which the server does not offer\nend\n"},
+    {"a large message goes in chunks", DIALECT_SMTP, LARGE, 1,
+     CHUNKING FROM "S: 250 ok\n" ANN "S: 250 ok\n" BOB "S: 550 no\nC: BDAT 5 LAST\nC: Hi.\n"
+                   "S: 250 taken\n" BYE,
+     "1 failed 550 5.1.1: 550 no\n0 delivered 250 2.0.0: 250 taken\nend\n"},
+    {"all refused: no chunk", DIALECT_SMTP, LARGE, 1,
+     PIPE_CHUNKING FROM ANN BOB "S: 250 ok\nS: 550 no\nS: 550 no\n" BYE,
+     "0 failed 550 5.1.1: 550 no\n1 failed 550 5.1.1: 550 no\nend\n"},
+    {"a chunk is refused: RSET before the next", DIALECT_SMTP, LARGE, 2,
+     PIPE_CHUNKING FROM ANN BOB "S: 250 ok\nS: 250 ok\nS: 250 ok\nC: BDAT 5 LAST\nC: Hi.\n"
+                                "S: 451 full\nC: RSET\n" FROM ANN BOB "S: 421 bye\n",
+     "0 deferred 451 4.3.0: 451 full\n1 deferred 451 4.3.0: 451 full\n"
+     "0 deferred 421 4.3.2 connection: 421 bye\n1 deferred 421 4.3.2 connection: 421 bye\n"
+     "end deferred 421 4.3.2 connection: 421 bye\n"},
+};
+
+static const struct row lmtp_rows[] = {
+    {"one reply a recipient", DIALECT_LMTP, PLAIN, 1,
+     LMTP FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                       "S: 250 for ann\nS: 452 4.2.2 full\n" BYE,
+     "0 delivered 250 2.0.0: 250 for ann\n1 deferred 452 4.2.2: 452 4.2.2 full\nend\n"},
+    {"none for those refused", DIALECT_LMTP, PLAIN, 2,
+     LMTP FROM ANN BOB "C: DATA\nS: 250 ok\nS: 550 no\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                       "S: 250 for bob\n" FROM ANN BOB
+                       "C: DATA\nS: 250 ok\nS: 550 no\nS: 550 no\nS: 503 none\n" BYE,
+     "0 failed 550 5.1.1: 550 no\n1 delivered 250 2.0.0: 250 for bob\n"
+     "0 failed 550 5.1.1: 550 no\n1 failed 550 5.1.1: 550 no\nend\n"},
+    {"ready though all are refused", DIALECT_LMTP, ONE, 1,
+     LMTP FROM ANN "C: DATA\nS: 250 ok\nS: 550 no\nS: 354 go\n",
+     "0 failed 550 5.1.1: 550 no\n"
+     "end deferred 0 4.5.0 connection: the server broke the protocol: ready for a message that it "
+     "takes for nobody: 354 go\n"},
+    {"hangup between the replies", DIALECT_LMTP, PLAIN, 1,
+     LMTP FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                       "S: 250 for ann\nX: hangup\n",
+     "0 delivered 250 2.0.0: 250 for ann\n"
+     "1 deferred 0 4.4.2: the line is dead (waiting for the reply to the message)\n"
+     "end deferred 0 4.4.2 connection: the line is dead (waiting for the reply to the message)\n"},
+    {"one reply a recipient in chunks", DIALECT_LMTP, LARGE, 1,
+     "S: 220 x\nC: LHLO me.example\nS: 250-x\nS: 250-CHUNKING\nS: 250 PIPELINING\n" FROM ANN BOB
+     "S: 250 ok\nS: 250 ok\nS: 250 ok\nC: BDAT 5 LAST\nC: Hi.\nS: 550 ann\nS: 250 bob\n" BYE,
+     "0 failed 550 5.7.1: 550 ann\n1 delivered 250 2.0.0: 250 bob\nend\n"},
+};
+
+/* What is said at once means something else when it comes in pieces. */
+static const struct row burst_rows[] = {
+    {"reply to EHLO comes with the greeting", DIALECT_SMTP, PLAIN, 0, "S: 220 x\nS: 250 y\n",
+     "end deferred 0 4.5.0 connection: the server broke the protocol: it speaks unasked: 250 y\n"},
+    {"421 behind the greeting", DIALECT_SMTP, PLAIN, 0, "S: 220 x\nS: 421 no\n",
+     "end deferred 421 4.3.2 connection: 421 no\n"},
+    {"421 behind the last reply", DIALECT_SMTP, ONE, 2,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                   "S: 250 taken\nS: 421 enough\n",
+     "0 delivered 250 2.0.0: 250 taken\nend deferred 421 4.3.2 connection: 421 enough\n"},
+    {"a reply before the next message", DIALECT_SMTP, ONE, 2,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                   "S: 250 taken\nS: 250 ok\nS: 250 ok\n",
+     "0 delivered 250 2.0.0: 250 taken\n"
+     "end deferred 0 4.5.0 connection: the server broke the protocol: it speaks unasked: 250 ok\n"},
+    {"taken before it ends", DIALECT_SMTP, ONE, 1,
+     PIPE FROM ANN "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\nS: 250 taken\n",
+     "0 deferred 0 4.5.0 connection: the server broke the protocol: a reply before the end of the "
+     "message: 250 taken\n"
+     "end deferred 0 4.5.0 connection: the server broke the protocol: a reply before the end of "
+     "the message: 250 taken\n"},
+};
+
+static void check_row(const struct row *row, size_t server_cut, size_t text_piece)
+{
+    struct drive drive = {
+        .dialect = row->dialect,
+        .message = &messages[row->message],
+        .message_count = row->count,
+        .text = BYTES("Hi.\r\n"),
+        .server_cut = server_cut,
+        .text_piece = text_piece,
+    };
+    struct buf results;
+    buf_init(&results, SIZE_MAX);
+    drive_transcript(&drive, row->transcript, &results);
+    assert_string_equal((const char *)results.at, row->results);
+    buf_done(&results);
+}
+
+/* Every row as it is, byte by byte, and cut in two at each position. */
+static void check_rows(const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool has_chunks = strstr(rows[i].transcript, "BDAT") != NULL;
+        print_message("  %s\n", rows[i].name);
+        check_row(&rows[i], 0, 0);
+        check_row(&rows[i], SIZE_MAX, has_chunks ? 0 : 1);
+        for (size_t cut = 1; cut < strlen(rows[i].transcript); cut++)
+            check_row(&rows[i], cut, 0);
+    }
+}
+
+static void test_session(void **state)
+{
+    check_rows(session_rows, COUNT(session_rows));
+}
+
+static void test_bursts(void **state)
+{
+    for (size_t i = 0; i < COUNT(burst_rows); i++) {
+        print_message("  %s\n", burst_rows[i].name);
+        check_row(&burst_rows[i], 0, 0);
+    }
+}
+
+static void test_mail(void **state)
+{
+    check_rows(mail_rows, COUNT(mail_rows));
+}
+
+static void test_extensions(void **state)
+{
+    check_rows(extension_rows, COUNT(extension_rows));
+}
+
+static void test_lmtp(void **state)
+{
+    check_rows(lmtp_rows, COUNT(lmtp_rows));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_session), cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_mail),    cmocka_unit_test(test_extensions),
+        cmocka_unit_test(test_lmtp),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
