@@ -1,0 +1,311 @@
+"""The other side: real mail servers in private instances, and a scripted one."""
+
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from server import free_port, wait_for
+
+PEER_SECONDS = 30
+
+
+def need(*programs):
+    """Skips without the programs; in CI that is a failure."""
+    missing = [name for name in programs
+               if not shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")]
+    if not missing:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"missing: {', '.join(missing)}")
+    pytest.skip(f"missing: {', '.join(missing)}")
+
+
+def need_root(why):
+    if os.geteuid() != 0:
+        pytest.skip(why)
+
+
+def program(name):
+    return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+
+
+def is_listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Daemon:
+    """A process in the foreground, ended by its process id."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True)
+        self.process = None
+
+    def launch(self, *words, ready):
+        with open(self.folder / "output", "ab") as output:
+            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output,
+                                            stderr=output, start_new_session=True)
+
+        def check():
+            assert self.process.poll() is None, self.output()
+            return ready()
+
+        wait_for(check, PEER_SECONDS, words)
+
+    def output(self):
+        texts = [path.read_text(errors="replace") for path in sorted(self.folder.glob("*"))
+                 if path.name in ("output", "log")]
+        return "\n".join(texts)[-4000:]
+
+    def stop(self):
+        if not self.process:
+            return
+        process, self.process = self.process, None
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(PEER_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+class Postfix(Daemon):
+    """A smarthost that delivers all that it gets into one Maildir."""
+
+    def __init__(self, folder, **settings):
+        need("postfix")
+        need_root("a Postfix of one's own needs root")
+        super().__init__(folder)
+        self.port = free_port()
+        self.mail = self.folder / "mail"
+        owner = pwd.getpwnam("postfix")
+        for name in ("queue", "data", "mail"):
+            (self.folder / name).mkdir()
+        os.chown(self.folder / "data", owner.pw_uid, -1)
+        user = pwd.getpwnam("nobody")
+        os.chown(self.mail, user.pw_uid, user.pw_gid)
+        main = {
+            "compatibility_level": "3.6",
+            "queue_directory": self.folder / "queue",
+            "data_directory": self.folder / "data",
+            "command_directory": "/usr/sbin",
+            "daemon_directory": "/usr/lib/postfix/sbin",
+            "mail_owner": "postfix",
+            "setgid_group": "postdrop",
+            "myhostname": "smarthost.example",
+            "inet_interfaces": "127.0.0.1",
+            "inet_protocols": "ipv4",
+            "mynetworks": "127.0.0.0/8",
+            "mydestination": "",
+            "alias_maps": "",
+            "local_recipient_maps": "",
+            "virtual_mailbox_domains": "partner.example",
+            "virtual_mailbox_base": self.mail,
+            "virtual_mailbox_maps": "static:box/",
+            "virtual_uid_maps": f"static:{user.pw_uid}",
+            "virtual_gid_maps": f"static:{user.pw_gid}",
+            "virtual_minimum_uid": "1",
+            "virtual_mailbox_limit": "0",
+            "mailbox_size_limit": "0",
+            "message_size_limit": "104857600",
+            "smtpd_peername_lookup": "no",
+            "smtputf8_enable": "yes",
+            "maillog_file": self.folder / "log",
+            "maillog_file_prefixes": self.folder,
+            **settings,
+        }
+        text = "".join(f"{name} = {value}\n" for name, value in main.items())
+        (self.folder / "main.cf").write_text(text)
+        (self.folder / "master.cf").write_text(self.master())
+        for path in self.folder.parents:
+            if path.is_relative_to("/tmp") and path != pathlib.Path("/tmp"):
+                path.chmod(path.stat().st_mode | 0o011)
+
+    def master(self):
+        """Debian's table of services, without chroots, on our port."""
+        services = {
+            f"127.0.0.1:{self.port} inet n": "- smtpd", "pickup unix n": "1 pickup",
+            "cleanup unix n": "0 cleanup", "qmgr unix n": "1 qmgr", "tlsmgr unix -": "1 tlsmgr",
+            "rewrite unix -": "- trivial-rewrite", "bounce unix -": "0 bounce",
+            "defer unix -": "0 bounce", "trace unix -": "0 bounce", "verify unix -": "1 verify",
+            "flush unix n": "0 flush", "proxymap unix -": "- proxymap", "smtp unix -": "- smtp",
+            "showq unix n": "- showq", "error unix -": "- error", "retry unix -": "- error",
+            "discard unix -": "- discard", "virtual unix -": "- virtual",
+            "anvil unix -": "1 anvil", "scache unix -": "1 scache",
+            "postlog unix-dgram n": "1 postlogd",
+        }
+        lines = []
+        for service, last in services.items():
+            name, kind, private = service.split()
+            limit, command = last.split()
+            is_alone = name in ("qmgr", "virtual", "showq", "flush")
+            unprivileged = "n" if name == "virtual" else "-" if not is_alone else "n"
+            lines.append(f"{name} {kind} {private} {unprivileged} n - {limit} {command}\n")
+        return "".join(lines)
+
+    def start(self):
+        self.launch(program("postfix"), "-c", str(self.folder), "start-fg",
+                    ready=lambda: is_listening(self.port))
+        return self
+
+    def messages(self):
+        new = self.mail / "box" / "new"
+        return [path.read_bytes() for path in sorted(new.iterdir())] if new.exists() else []
+
+    def wait_message(self, seconds=30):
+        try:
+            return wait_for(self.messages, seconds)[0]
+        except AssertionError:
+            raise AssertionError(self.output()) from None
+
+
+class Dovecot(Daemon):
+    """LMTP in, IMAP out; every user has the password `secret`."""
+
+    def __init__(self, folder, mail=None):
+        need("dovecot")
+        super().__init__(folder)
+        self.imap = free_port()
+        self.lmtp = self.folder / "lmtp"
+        user = pwd.getpwuid(os.geteuid()) if os.geteuid() else pwd.getpwnam("nobody")
+        self.uid, self.gid = user.pw_uid, user.pw_gid
+        self.mail = pathlib.Path(mail or self.folder / "mail")
+        self.mail.mkdir(exist_ok=True)
+        self.give_mail()
+        internal = f"""
+            default_internal_user = {user.pw_name}
+            default_login_user = {user.pw_name}
+            default_internal_group = {user.pw_gid}
+        """ if os.geteuid() else ""
+        (self.folder / "dovecot.conf").write_text(f"""
+            base_dir = {self.folder}/run
+            state_dir = {self.folder}/state
+            log_path = {self.folder}/log
+            protocols = imap lmtp
+            listen = 127.0.0.1
+            ssl = no
+            disable_plaintext_auth = no
+            {internal}
+            passdb {{
+              driver = static
+              args = password=secret
+            }}
+            userdb {{
+              driver = static
+              args = uid={self.uid} gid={self.gid} home={self.folder}/home/%d/%n
+            }}
+            first_valid_uid = {min(self.uid, 500)}
+            first_valid_gid = {min(self.gid, 1)}
+            mail_location = maildir:{self.mail}/%d/%n
+            recipient_delimiter = +
+            service imap-login {{
+              chroot =
+              inet_listener imap {{
+                port = {self.imap}
+              }}
+              inet_listener imaps {{
+                port = 0
+              }}
+            }}
+            service anvil {{
+              chroot =
+            }}
+            service lmtp {{
+              unix_listener {self.lmtp} {{
+                mode = 0666
+              }}
+            }}
+        """)
+        for path in self.folder.parents:
+            if path.is_relative_to("/tmp") and path != pathlib.Path("/tmp"):
+                path.chmod(path.stat().st_mode | 0o011)
+
+    def give_mail(self):
+        """Makes the mail its user's, who is not root."""
+        for path in [self.mail, *self.mail.rglob("*")]:
+            os.chown(path, self.uid, self.gid)
+
+    def start(self):
+        self.launch(program("dovecot"), "-F", "-c", str(self.folder / "dovecot.conf"),
+                    ready=lambda: is_listening(self.imap) and self.lmtp.exists())
+        return self
+
+
+class Script:
+    """An SMTP server that answers as told and keeps what it takes. `replies` maps a verb, or
+    "end" (the end of data), to a reply or to a function of the command's line."""
+
+    def __init__(self, port=None, **replies):
+        self.replies = replies
+        self.messages = []
+        self.sessions = 0
+        self.listener = socket.create_server(("127.0.0.1", port or free_port()))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            self.sessions += 1
+            threading.Thread(target=self.session, args=[client], daemon=True).start()
+
+    def answer(self, verb, line, default):
+        reply = self.replies.get(verb, default)
+        return reply(line) if callable(reply) else reply
+
+    def session(self, client):
+        with client, client.makefile("rwb") as stream:
+            try:
+                self.talk(stream)
+            except OSError:
+                pass
+
+    def talk(self, stream):
+        def say(text):
+            stream.write(text.encode() + b"\r\n")
+            stream.flush()
+
+        ehlo = "250-script.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n" \
+               "250 ENHANCEDSTATUSCODES"
+        defaults = {"ehlo": ehlo, "data": "354 go on", "quit": "221 2.0.0 bye"}
+        say(self.answer("banner", "", "220 script.example ESMTP"))
+        envelope = []
+        for raw in stream:
+            line = raw.decode(errors="surrogateescape").rstrip("\r\n")
+            verb = line.split(" ")[0].lower()
+            reply = self.answer(verb, line, defaults.get(verb, "250 2.0.0 ok"))
+            if verb in ("mail", "rcpt") and reply.startswith("2"):
+                envelope = [line] if verb == "mail" else envelope + [line]
+            say(reply)
+            if verb == "data" and reply.startswith("354"):
+                text = self.read_text(stream)
+                reply = self.answer("end", "", "250 2.0.0 taken")
+                if reply.startswith("2"):
+                    self.messages.append((envelope, text))
+                say(reply)
+            if verb == "quit" or reply.startswith("421"):
+                return
+
+    @staticmethod
+    def read_text(stream):
+        lines = []
+        for line in stream:
+            if line == b".\r\n":
+                break
+            lines.append(line[1:] if line.startswith(b".") else line)
+        return b"".join(lines)

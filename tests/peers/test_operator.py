@@ -1,0 +1,211 @@
+"""What an operator does: queue, trace, reload, stop, restart."""
+
+import json
+import re
+import smtplib
+import threading
+
+from dialogue import Dialogue
+from letters import plain
+from server import free_port, wait_for
+
+
+def send(server, text, to, sender="bob@example.org"):
+    with smtplib.SMTP("127.0.0.1", server.submission, timeout=60) as client:
+        client.sendmail(sender, to, text)
+
+
+def down(**config):
+    """A configuration whose smarthost is not there, so that mail waits."""
+    return {"routes": [{"to": "*", "via": f"smtp://127.0.0.1:{free_port()}"}], **config}
+
+
+def wait_queued(server, count):
+    def queued():
+        queue = server.queue_list()
+        return len(queue) == count and all(
+            recipient["status"] == "deferred"
+            for entry in queue for recipient in entry["recipients"]) and queue
+
+    return wait_for(queued, 20)
+
+
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+def test_queue_list_has_the_pinned_form(launch):
+    server = launch(**down())
+    assert server.queue_list() == []
+    send(server, plain("one"), ["c1@partner.example", "c2@partner.example"])
+    (entry,) = wait_queued(server, 1)
+    assert set(entry) == {"id", "from", "size", "received", "recipients"}
+    assert RFC3339.fullmatch(entry["received"])
+    for recipient in entry["recipients"]:
+        assert set(recipient) == {"address", "status", "attempts", "next", "reply"}
+        assert RFC3339.fullmatch(recipient["next"])
+    assert entry["id"] in server.command("queue", "list")
+
+
+def test_queue_show_and_stats(launch):
+    server = launch(**down())
+    send(server, plain("one"), ["c1@partner.example"])
+    (entry,) = wait_queued(server, 1)
+    shown = server.json("queue", "show", entry["id"])
+    assert entry["id"] in str(shown) and "c1@partner.example" in str(shown)
+    assert "c1@partner.example" in server.command("queue", "show", entry["id"])
+    stats = server.json("queue", "stats")
+    assert stats["messages"] == 1
+    assert "1" in server.command("queue", "stats")
+    server.command("queue", "show", "0000000000000", status=1)
+
+
+def test_queue_delete_removes_without_a_bounce(launch):
+    server = launch(**down())
+    for number in range(3):
+        send(server, plain(f"number {number}"), ["c@partner.example"], sender="ann@example.org")
+    queue = wait_queued(server, 3)
+    server.command("queue", "delete", queue[1]["id"])
+    left = wait_queued(server, 2)
+    assert [entry["id"] for entry in left] == [queue[0]["id"], queue[2]["id"]]
+    assert server.messages("ann@example.org") == []
+    server.command("queue", "delete", queue[1]["id"], status=1)
+
+
+def test_queue_retry_all_tries_again(launch):
+    server = launch(**down())
+    for number in range(3):
+        send(server, plain(f"number {number}"), ["c@partner.example"])
+    before = wait_queued(server, 3)
+    server.command("queue", "retry", "all")
+
+    def tried_again():
+        now = {entry["id"]: entry["recipients"][0]["attempts"] for entry in server.queue_list()}
+        return all(now[entry["id"]] > entry["recipients"][0]["attempts"] for entry in before)
+
+    wait_for(tried_again, 20)
+
+
+def test_commands_say_when_no_server_runs(launch):
+    server = launch()
+    server.stop()
+    server.command("queue", "list", status=75)
+    server.command("reload", status=75)
+    server.command("stop", status=75)
+
+
+def test_unknown_option_is_a_usage_error(launch):
+    launch().command("queue", "list", "--nonsense", status=2)
+
+
+def test_trace_tells_the_story_in_order(launch, script):
+    peer = script(rcpt=lambda line: "550 5.1.1 unknown" if "bad@" in line else "250 2.1.5 ok")
+    server = launch(routes=[{"to": "*", "via": f"smtp://127.0.0.1:{peer.port}"}])
+    send(server, plain("story"), ["good@partner.example", "bad@partner.example",
+                                  "ann@example.org"], sender="bob@example.org")
+    server.wait_messages("bob@example.org", 1)
+    server.wait_queue_empty()
+    identity = server.events("accepted")[0]["id"]
+    assert identity in server.wait_message("ann@example.org").received
+    story = server.command("trace", identity)
+    places = [story.index(word) for word in ("127.0.0.1", "good@partner.example")]
+    assert places == sorted(places)
+    events = [event["event"] for event in trace_events(server, identity)]
+    assert events[0] == "accepted"
+    assert events.count("delivered") == 2 and events.count("failed") == 1
+    assert events.index("failed") < events.index("report")
+    by_address = server.command("trace", "bad@partner.example")
+    assert identity in by_address
+    server.command("trace", "0000000000000", status=1)
+
+
+def trace_events(server, identity):
+    return [json.loads(line) for line in
+            server.command("trace", identity, "--json").splitlines() if line]
+
+
+def test_reload_picks_up_a_new_domain(launch):
+    server = launch()
+    with Dialogue(server.mx) as dialogue:
+        dialogue.say("EHLO client.example")
+        dialogue.say("MAIL FROM:<bob@example.net>")
+        assert dialogue.say("RCPT TO:<ann@new.example>").startswith("550 5.7.1 ")
+    server.config["domains"].append({"name": "new.example", "mailboxes": ["ann"]})
+    server.write_config()
+    server.command("reload")
+    with Dialogue(server.mx) as dialogue:
+        dialogue.say("EHLO client.example")
+        assert dialogue.transaction("bob@example.net", ["ann@new.example"],
+                                    plain("new")).startswith("250 ")
+    server.wait_message("ann@new.example")
+
+
+def test_reload_with_a_mistake_changes_nothing(launch):
+    server = launch()
+    good = server.config_path.read_text()
+    server.config_path.write_text(good + "nonsense: 1\n")
+    server.command("reload", status=1)
+    send(server, plain("still here"), ["ann@example.org"])
+    server.wait_message("ann@example.org")
+    server.config_path.write_text(good)
+
+
+def test_stop_command_ends_the_server(launch):
+    server = launch()
+    server.command("stop")
+    assert server.process.wait(30) == 0
+    server.process = None
+    server.check_sanitizers()
+
+
+def test_stop_lets_a_message_under_way_finish(launch):
+    server = launch()
+    dialogue = Dialogue(server.mx)
+    dialogue.say("EHLO client.example")
+    dialogue.say("MAIL FROM:<bob@example.net>")
+    dialogue.say("RCPT TO:<ann@example.org>")
+    dialogue.say("DATA")
+    dialogue.send(b"Subject: under way\r\n")
+    stopper = threading.Thread(target=server.command, args=["stop"])
+    stopper.start()
+    stopper.join()
+
+    def refuses():
+        try:
+            with Dialogue(server.mx, seconds=5) as another:
+                return not another.greeting.startswith("220")
+        except (OSError, EOFError):
+            return True
+
+    wait_for(refuses, 20, "no new sessions while it stops")
+    dialogue.send(b"\r\nend\r\n.\r\n")
+    assert dialogue.reply().startswith("250 ")
+    dialogue.socket.close()
+    assert server.process.wait(30) == 0
+    server.process = None
+    server.start()
+    assert server.wait_message("ann@example.org").sent == b"Subject: under way\n\nend\n"
+
+
+def test_restart_with_a_full_queue_loses_nothing(launch, script):
+    server = launch(**down())
+    for number in range(40):
+        send(server, plain(f"number {number}"), [f"c{number}@partner.example"])
+    before = [entry["id"] for entry in wait_queued(server, 40)]
+    peer = script()
+    server.config["routes"] = [{"to": "*", "via": f"smtp://127.0.0.1:{peer.port}"}]
+    server.write_config()
+    server.stop()
+    server.start()
+    assert set(entry["id"] for entry in server.queue_list()) <= set(before)
+    server.command("queue", "retry", "all")
+    server.wait_queue_empty()
+    sent = sorted(envelope[1] for envelope, _ in peer.messages)
+    assert sent == sorted(f"RCPT TO:<c{number}@partner.example>" for number in range(40))
+
+
+def test_a_session_that_is_idle_does_not_hold_up_a_stop(launch):
+    server = launch()
+    idle = Dialogue(server.mx)
+    server.stop()
+    assert idle.rest().startswith("421 4.3.2 ")
+    idle.socket.close()
