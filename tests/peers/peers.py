@@ -9,8 +9,6 @@ import socket
 import subprocess
 import threading
 
-import pytest
-
 from server import free_port, wait_for
 
 PEER_SECONDS = 30
@@ -18,6 +16,8 @@ PEER_SECONDS = 30
 
 def need(*programs):
     """Skips without the programs; in CI that is a failure."""
+    import pytest  # here, so that bench/run can do without it
+
     missing = [name for name in programs
                if not shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")]
     if not missing:
@@ -28,6 +28,8 @@ def need(*programs):
 
 
 def need_root(why):
+    import pytest
+
     if os.geteuid() != 0:
         pytest.skip(why)
 
@@ -39,6 +41,13 @@ def program(name):
 def is_listening(port):
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def let_others_enter(folder):
+    """Servers with users of their own must reach their files below it."""
+    for path in (folder, *folder.parents):
+        if path.is_relative_to("/tmp") and path != pathlib.Path("/tmp"):
+            path.chmod(path.stat().st_mode | 0o011)
 
 
 class Daemon:
@@ -81,8 +90,9 @@ class Postfix(Daemon):
     """A smarthost that delivers all that it gets into one Maildir."""
 
     def __init__(self, folder, **settings):
-        need("postfix")
-        need_root("a Postfix of one's own needs root")
+        if not program("postfix") or os.geteuid() != 0:
+            need("postfix")
+            need_root("a Postfix of one's own needs root")
         super().__init__(folder)
         self.port = free_port()
         self.mail = self.folder / "mail"
@@ -125,9 +135,7 @@ class Postfix(Daemon):
         text = "".join(f"{name} = {value}\n" for name, value in main.items())
         (self.folder / "main.cf").write_text(text)
         (self.folder / "master.cf").write_text(self.master())
-        for path in self.folder.parents:
-            if path.is_relative_to("/tmp") and path != pathlib.Path("/tmp"):
-                path.chmod(path.stat().st_mode | 0o011)
+        let_others_enter(self.folder)
 
     def master(self):
         """Debian's table of services, without chroots, on our port."""
@@ -224,9 +232,7 @@ class Dovecot(Daemon):
               }}
             }}
         """)
-        for path in self.folder.parents:
-            if path.is_relative_to("/tmp") and path != pathlib.Path("/tmp"):
-                path.chmod(path.stat().st_mode | 0o011)
+        let_others_enter(self.folder)
 
     def give_mail(self):
         """Makes the mail its user's, who is not root."""
