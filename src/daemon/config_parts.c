@@ -170,12 +170,6 @@ static const struct schema_key domain_keys[] = {
 };
 const struct schema_table draft_domain_table = {"domains", domain_keys, COUNT(domain_keys)};
 
-/* Names become folders: no separator, nothing hidden, nothing that means another folder. */
-static bool is_folder_name(struct bytes name)
-{
-    return name.len && name.at[0] != '.' && bytes_find(name, '/') == name.len;
-}
-
 /* A local part as SMTP takes it, for domain's sake checked within an address. */
 static bool is_local_part(struct bytes text)
 {
@@ -214,7 +208,7 @@ static void add_mailboxes(struct schema *schema, struct draft *draft,
             schema_problem(schema, name.line,
                            "mailbox \"%.80s\": write the name alone, without @ and domain",
                            name.at);
-        else if (!is_local_part(bytes_in(&name)) || !is_folder_name(bytes_in(&name)))
+        else if (!is_local_part(bytes_in(&name)))
             schema_problem(schema, name.line,
                            "mailbox \"%.80s\" is no name of a mailbox; write one like ann or "
                            "ann.lee",
@@ -316,7 +310,7 @@ static void add_domain(struct schema *schema, struct draft *draft,
                        const struct draft_domain *domain)
 {
     struct bytes name = bytes_in(&domain->name);
-    if (!domain_is_valid(name, ADDRESS_UTF8) || !is_folder_name(name)) {
+    if (!domain_is_valid(name, ADDRESS_UTF8)) {
         schema_problem(schema, domain->name.line,
                        "\"%.80s\" is no domain; write one like example.org", domain->name.at);
         return;

@@ -95,12 +95,8 @@ enum ipc_status ipc_receive(int fd, uint8_t *buffer, struct ipc_message *out, st
     while (got < 0 && errno == EINTR);
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return IPC_AGAIN;
-    if (got < 0 && errno != ECONNRESET) {
-        error_set(err, errno, "receive from another process");
-        return IPC_BROKEN;
-    }
     if (got <= 0)
-        return IPC_GONE;
+        return IPC_GONE; /* closed, or reset with packets unread */
     size_t fd_count;
     int passed = take_descriptors(&packet, &fd_count);
     if (packet.msg_flags & MSG_TRUNC)
@@ -116,66 +112,4 @@ enum ipc_status ipc_receive(int fd, uint8_t *buffer, struct ipc_message *out, st
                                 .payload = {buffer, (size_t)got - sizeof header},
                                 .fd = passed};
     return IPC_GOT;
-}
-
-/* --- What waits ----------------------------------------------------------------------------- */
-
-/* Kept as a length and a header in front of each payload. */
-struct kept {
-    uint32_t len;
-    struct header header;
-};
-
-void ipc_outbox_init(struct ipc_outbox *outbox, size_t limit)
-{
-    buf_init(&outbox->waiting, limit);
-}
-
-void ipc_outbox_done(struct ipc_outbox *outbox)
-{
-    buf_done(&outbox->waiting);
-}
-
-bool ipc_outbox_is_empty(const struct ipc_outbox *outbox)
-{
-    return outbox->waiting.len == 0;
-}
-
-bool ipc_outbox_send(struct ipc_outbox *outbox, int fd, const struct ipc_message *message,
-                     struct error *err)
-{
-    ASSERT(message->fd < 0);
-    if (ipc_outbox_is_empty(outbox)) {
-        if (ipc_send(fd, message, err))
-            return true;
-        if (err->os != EAGAIN)
-            return false;
-    }
-    struct kept kept = {(uint32_t)message->payload.len, {(uint32_t)message->type, message->number}};
-    struct buf *waiting = &outbox->waiting;
-    if (sizeof kept + message->payload.len > waiting->limit - waiting->len)
-        return error_set(err, 0, "another process is too slow to take its messages");
-    buf_add(waiting, (struct bytes){(const uint8_t *)&kept, sizeof kept});
-    buf_add(waiting, message->payload);
-    return true;
-}
-
-bool ipc_outbox_flush(struct ipc_outbox *outbox, int fd, struct error *err)
-{
-    size_t done = 0;
-    bool is_good = true;
-    while (is_good && done < outbox->waiting.len) {
-        struct kept kept;
-        memcpy(&kept, outbox->waiting.at + done, sizeof kept);
-        struct ipc_message message = {
-            .type = (enum ipc_type)kept.header.type,
-            .number = kept.header.number,
-            .payload = {outbox->waiting.at + done + sizeof kept, kept.len},
-            .fd = -1};
-        is_good = ipc_send(fd, &message, err);
-        if (is_good)
-            done += sizeof kept + kept.len;
-    }
-    buf_drop(&outbox->waiting, done);
-    return is_good || err->os == EAGAIN;
 }

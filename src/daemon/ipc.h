@@ -41,17 +41,3 @@ enum ipc_status { IPC_GOT, IPC_AGAIN, IPC_GONE, IPC_BROKEN };
 /* Receives one message into buffer (IPC_PAYLOAD_LIMIT bytes). GONE: the other side closed;
  * BROKEN: a packet that is none (err says). */
 enum ipc_status ipc_receive(int fd, uint8_t *buffer, struct ipc_message *out, struct error *err);
-
-/* Messages without descriptors that wait for a slow other side, in order. */
-struct ipc_outbox {
-    struct buf waiting;
-};
-/* Holds up to limit bytes. */
-void ipc_outbox_init(struct ipc_outbox *outbox, size_t limit);
-void ipc_outbox_done(struct ipc_outbox *outbox);
-/* Sends now or keeps a copy. False: the other side is gone, or too slow for the limit. */
-MUST_CHECK bool ipc_outbox_send(struct ipc_outbox *outbox, int fd,
-                                const struct ipc_message *message, struct error *err);
-/* The other side can take more: sends what waits, as far as it goes. False: it is gone. */
-MUST_CHECK bool ipc_outbox_flush(struct ipc_outbox *outbox, int fd, struct error *err);
-bool ipc_outbox_is_empty(const struct ipc_outbox *outbox);

@@ -1,0 +1,131 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/id.h"
+#include "cli/command.h"
+#include "cli/paint.h"
+#include "cli/trace_lines.h"
+#include "cli/trace_story.h"
+
+enum { SENTENCE_LIMIT = 128 << 10 };
+
+static void print_id(uint64_t id)
+{
+    struct buf text;
+    buf_init(&text, 64);
+    if (id) {
+        buf_add(&text, BYTES("Message "));
+        id_print(&text, id);
+    } else {
+        buf_add(&text, BYTES("About no message in particular"));
+    }
+    buf_add_byte(&text, 0);
+    paint_print(PAINT_BOLD, (const char *)text.at);
+    putchar('\n');
+    buf_done(&text);
+}
+
+static enum paint paint_of(struct bytes line)
+{
+    if (bytes_search(line, BYTES(" event=delivered")) < line.len)
+        return PAINT_GREEN;
+    if (bytes_search(line, BYTES(" event=deferred")) < line.len)
+        return PAINT_YELLOW;
+    bool is_bad = bytes_search(line, BYTES(" event=failed")) < line.len ||
+                  bytes_search(line, BYTES(" event=refused")) < line.len ||
+                  bytes_search(line, BYTES(" level=error")) < line.len;
+    return is_bad ? PAINT_RED : PAINT_NONE;
+}
+
+static void print_stories(const struct trace_lines *lines)
+{
+    struct buf text;
+    buf_init(&text, SENTENCE_LIMIT);
+    for (size_t i = 0; i < lines->count; i++) {
+        const struct trace_line *line = &lines->lines[i];
+        if (i == 0 || line->id != lines->lines[i - 1].id) {
+            if (i)
+                putchar('\n');
+            print_id(line->id);
+        }
+        paint_add(&text, line->time);
+        printf("%.*s  ", BYTES_ARGS(buf_view(&text)));
+        buf_clear(&text);
+        trace_story(&text, line->text);
+        buf_add_byte(&text, 0);
+        paint_print(paint_of(line->text), (const char *)text.at);
+        putchar('\n');
+        buf_clear(&text);
+    }
+    buf_done(&text);
+}
+
+static json_t *make_event(struct bytes line)
+{
+    json_t *event = json_object();
+    struct bytes name;
+    struct buf value, safe;
+    buf_init(&value, SENTENCE_LIMIT);
+    buf_init(&safe, SENTENCE_LIMIT);
+    while (trace_field(&line, &name, &value)) {
+        buf_clear(&safe);
+        if (bytes_is_utf8(buf_view(&value)))
+            buf_add(&safe, buf_view(&value));
+        else
+            paint_add(&safe, buf_view(&value));
+        char *key = strndup((const char *)name.at, name.len);
+        ASSERT(key);
+        json_object_set_new(event, key,
+                            json_stringn(safe.len ? (const char *)safe.at : "", safe.len));
+        free(key);
+    }
+    buf_done(&safe);
+    buf_done(&value);
+    return event;
+}
+
+static void print_json(const struct trace_lines *lines)
+{
+    putchar('[');
+    for (size_t i = 0; i < lines->count; i++) {
+        json_t *event = make_event(lines->lines[i].text);
+        fputs(i ? ",\n  " : "\n  ", stdout);
+        json_dumpf(event, stdout, JSON_COMPACT);
+        json_decref(event);
+    }
+    puts(lines->count ? "\n]" : "]");
+}
+
+int command_trace(const struct options *options)
+{
+    struct trace_lines lines;
+    struct error err;
+    const char *needle = options->words[0];
+    if (!needle[0])
+        return EXIT_USAGE;
+    struct config *config = command_config(options);
+    if (!config)
+        return EXIT_CONFIG;
+    bool is_open = trace_lines_open(&lines, config->trace_folder, bytes_of(needle), &err);
+    config_free(config);
+    if (!is_open) {
+        fprintf(stderr, "postrider: %s\n", err.text);
+        if (err.os == ENOENT)
+            fprintf(stderr, "postrider: there are no journals: the server has never run\n");
+        return err.os == EACCES ? EXIT_DENIED : EXIT_LATER;
+    }
+    if (options->is_json)
+        print_json(&lines);
+    else
+        print_stories(&lines);
+    if (lines.was_cut)
+        fprintf(stderr, "postrider: only the first %d events are shown; name a message's id\n",
+                TRACE_LINE_LIMIT);
+    bool was_found = lines.count > 0;
+    if (!was_found)
+        fprintf(stderr, "postrider: nothing is known of %s\n", needle);
+    trace_lines_close(&lines);
+    return was_found ? EXIT_GOOD : EXIT_BAD;
+}

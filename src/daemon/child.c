@@ -1,0 +1,186 @@
+#include "daemon/child.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/schema.h"
+
+enum { SUPERVISOR_FD = 3 };
+
+static const char *const role_words[] = {"worker", "mailbox", "control"};
+
+const char *child_role_word(enum child_role role)
+{
+    return role_words[role];
+}
+
+/* The two texts "path NUL folder NUL" of an IPC_CONFIG. */
+static bool scan_places(struct bytes payload, const char **path, const char **folder)
+{
+    struct bytes first, rest, second, end;
+    if (!bytes_cut(payload, 0, &first, &rest) || !bytes_cut(rest, 0, &second, &end) || end.len)
+        return false;
+    *path = (const char *)first.at;
+    *folder = (const char *)second.at;
+    return true;
+}
+
+struct config *child_config(const struct ipc_message *message, struct buf *problems)
+{
+    const char *path, *folder;
+    struct stat status;
+    if (message->fd < 0 || !scan_places(message->payload, &path, &folder) ||
+        fstat(message->fd, &status) != 0 || status.st_size > SCHEMA_TEXT_LIMIT) {
+        buf_addf(problems, "the supervisor handed over no configuration\n");
+        return NULL;
+    }
+    struct buf text;
+    buf_init(&text, SCHEMA_TEXT_LIMIT + 1);
+    ssize_t got = 1;
+    while (got > 0) {
+        size_t room = (size_t)SCHEMA_TEXT_LIMIT + 1 - text.len;
+        /* The file is shared with the supervisor and all children, its position too. */
+        got = pread(message->fd, buf_reserve(&text, room), room, (off_t)text.len);
+        if (got > 0)
+            buf_grow(&text, (size_t)got);
+    }
+    struct config *config = config_parse(buf_view(&text), path, folder, problems);
+    buf_done(&text);
+    return config;
+}
+
+static bool take_listener(struct child *child, const struct ipc_message *message, struct error *err)
+{
+    if (message->fd < 0 || message->number >= CHILD_LISTENER_LIMIT ||
+        message->number != child->listener_count)
+        return error_set(err, 0, "the supervisor handed over no listener");
+    child->listeners[child->listener_count++] = message->fd;
+    return true;
+}
+
+static bool take_config(struct child *child, const struct ipc_message *message, struct error *err)
+{
+    struct buf problems;
+    buf_init(&problems, IPC_PAYLOAD_LIMIT);
+    config_free(child->config);
+    child->config = child_config(message, &problems);
+    if (message->fd >= 0)
+        close(message->fd);
+    if (!child->config)
+        error_set(err, 0, "%.*s", BYTES_ARGS(bytes_sub(buf_view(&problems), 0, 200)));
+    buf_done(&problems);
+    return child->config != NULL;
+}
+
+/* One message of the hand-over. */
+static bool take(struct child *child, const struct ipc_message *message, struct error *err)
+{
+    switch (message->type) {
+    case IPC_CONFIG: return take_config(child, message, err);
+    case IPC_LISTENER: return take_listener(child, message, err);
+    case IPC_PEER: child->control_fd = message->fd; return true;
+    case IPC_TOKEN: child->token_fd = message->fd; return true;
+    case IPC_START: return child->config || error_set(err, 0, "no configuration was handed over");
+    case IPC_READY:
+    case IPC_STOP:
+    case IPC_RELOAD:
+    case IPC_RELOADED:
+    case IPC_REQUEST:
+    case IPC_REPLY:
+    case IPC_REPLY_END: break;
+    }
+    if (message->fd >= 0)
+        close(message->fd);
+    return error_set(err, 0, "message %d has no place in the hand-over", (int)message->type);
+}
+
+static void begin_log(struct child *child)
+{
+    struct error err;
+    log_init(child->name, child->config->log_level, child->config->log_format);
+    child->journal = journal_open(child->config->trace_folder, child->name, &err);
+    if (child->journal)
+        log_set_sink(journal_add, child->journal);
+    else
+        log_warning("trace-error", LOG_TEXT("reason", err.text));
+}
+
+bool child_begin(struct child *child, enum child_role role, unsigned index, int supervisor_fd,
+                 struct error *err)
+{
+    *child = (struct child){.role = role,
+                            .index = index,
+                            .supervisor_fd = supervisor_fd,
+                            .control_fd = -1,
+                            .token_fd = -1};
+    if (role == CHILD_WORKER)
+        snprintf(child->name, sizeof child->name, "worker-%u", index);
+    else
+        snprintf(child->name, sizeof child->name, "%s", child_role_word(role));
+    log_init(child->name, LOG_INFO, LOG_LOGFMT);
+    uint8_t *buffer = malloc(IPC_PAYLOAD_LIMIT);
+    struct ipc_message message = {.type = IPC_CONFIG};
+    bool is_good = buffer != NULL || error_set(err, ENOMEM, "hand-over");
+    while (is_good && message.type != IPC_START) {
+        switch (ipc_receive(supervisor_fd, buffer, &message, err)) {
+        case IPC_GOT: is_good = take(child, &message, err); break;
+        case IPC_AGAIN: (void)poll(&(struct pollfd){supervisor_fd, POLLIN, 0}, 1, -1); break;
+        case IPC_GONE: is_good = error_set(err, 0, "the supervisor has gone"); break;
+        case IPC_BROKEN: is_good = false; break;
+        }
+    }
+    free(buffer);
+    if (is_good)
+        begin_log(child);
+    return is_good;
+}
+
+bool child_ready(struct child *child, struct error *err)
+{
+    return ipc_send(child->supervisor_fd, &(struct ipc_message){.type = IPC_READY, .fd = -1}, err);
+}
+
+static bool find_role(const char *word, enum child_role *out)
+{
+    for (size_t i = 0; i < COUNT(role_words); i++)
+        if (strcmp(word, role_words[i]) == 0) {
+            *out = (enum child_role)i;
+            return true;
+        }
+    return false;
+}
+
+static int run_role(struct child *child)
+{
+    switch (child->role) {
+    case CHILD_WORKER: return worker_main(child);
+    case CHILD_MAILBOX: return mailbox_main(child);
+    case CHILD_CONTROL: return control_main(child);
+    }
+    return 1;
+}
+
+int child_run(const char *role_word, const char *index)
+{
+    struct child child;
+    enum child_role role;
+    uint64_t number;
+    struct error err;
+    if (!find_role(role_word, &role) || !scan_u64(bytes_of(index), 63, &number))
+        return 2;
+    umask(0077);
+    if (!child_begin(&child, role, (unsigned)number, SUPERVISOR_FD, &err)) {
+        log_error("child-failed", LOG_TEXT("reason", err.text));
+        return 1;
+    }
+    int status = run_role(&child);
+    log_flush();
+    log_set_sink(NULL, NULL);
+    journal_close(child.journal);
+    return status;
+}

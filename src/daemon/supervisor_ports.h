@@ -1,0 +1,20 @@
+/* The listening sockets, which the supervisor binds and keeps open, so that nobody is refused
+ * while a child is started again: one TCP socket for each worker and listener, and the Unix
+ * sockets of mailbox and control. */
+#pragma once
+
+#include "daemon/config.h"
+
+enum { PORTS_WORKER_LIMIT = 32 };
+
+struct ports {
+    unsigned workers;
+    size_t listener_count;
+    int listeners[PORTS_WORKER_LIMIT][CONFIG_LISTENER_LIMIT];
+    int mailbox, control; /* mailbox -1: local mail goes elsewhere */
+};
+
+/* Binds all that the configuration names. False: err names the place; nothing stays open. */
+MUST_CHECK bool ports_open(struct ports *ports, const struct config *config, struct error *err);
+/* Closes them and removes the Unix sockets' files. */
+void ports_close(struct ports *ports, const struct config *config);
