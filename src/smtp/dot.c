@@ -2,9 +2,8 @@
 
 #include <string.h>
 
-/* Text is looked at in blocks of this size by a loop that the compiler turns into vector code
- * (several bytes a cycle). Only a block in which a line starts with a dot, or with something
- * wrong in it, is gone through line by line. */
+/* Text is looked at in blocks of this size, several bytes a cycle. Only a block in which a line
+ * starts with a dot, or with something wrong in it, is gone through line by line. */
 enum { BLOCK = 512 };
 
 void dot_init(struct dot *dot, enum text_form form, size_t line_limit)
@@ -17,6 +16,44 @@ static enum text_position position_after(uint8_t last)
     return last == '\n' ? AT_LINE_START : last == '\r' ? AFTER_CR : IN_LINE;
 }
 
+/* Bytes looked at together; compilers make of it what the machine has. */
+typedef uint8_t lanes __attribute__((vector_size(16)));
+
+static inline lanes lanes_load(const uint8_t *at)
+{
+    lanes loaded;
+    memcpy(&loaded, at, sizeof loaded);
+    return loaded;
+}
+
+static inline lanes lanes_of(uint8_t byte)
+{
+    return (lanes){0} + byte;
+}
+
+static inline bool lanes_are_zero(lanes set)
+{
+    uint64_t words[sizeof set / sizeof(uint64_t)];
+    memcpy(words, &set, sizeof set);
+    return !(words[0] | words[1]);
+}
+
+/* Are the len bytes (whole lanes) free of faults and of dots at line starts? at[-1] is there and is
+ * what stands before them; *high says whether a byte over 127 is among them. */
+static bool lanes_are_plain(const uint8_t *at, size_t len, uint8_t dot_byte, bool *high)
+{
+    const lanes cr = lanes_of('\r'), lf = lanes_of('\n'), dot = lanes_of(dot_byte);
+    lanes odd = {0}, all = {0};
+    for (size_t i = 0; i < len; i += sizeof(lanes)) {
+        lanes now = lanes_load(at + i), before = lanes_load(at + i - 1);
+        odd |= (lanes)((now == lf) ^ (before == cr)) | (lanes)((now == dot) & (before == lf)) |
+               (lanes)(now == 0);
+        all |= now;
+    }
+    *high = !lanes_are_zero(all & lanes_of(128));
+    return lanes_are_zero(odd);
+}
+
 /* Is the block free of faults and of dots at line starts? If so it is taken into account. */
 static bool block_is_plain(struct dot *dot, const uint8_t *at, size_t len)
 {
@@ -24,19 +61,21 @@ static bool block_is_plain(struct dot *dot, const uint8_t *at, size_t len)
         return false;
     /* Without dots to look for, one look at NUL more: a NUL is never plain. */
     uint8_t dot_byte = dot->form == TEXT_DOTTED ? '.' : 0;
-    uint8_t odd = (at[0] == '\n') != (dot->position == AFTER_CR);
-    odd |= (at[0] == dot_byte) & (dot->position == AT_LINE_START);
-    uint8_t all = at[0], least = at[0];
-    for (size_t i = 1; i < len; i++) {
-        uint8_t before = at[i - 1], now = at[i];
-        odd |= (uint8_t)((now == '\n') ^ (before == '\r')) |
-               (uint8_t)((now == dot_byte) & (before == '\n'));
-        all |= now;
-        least = now < least ? now : least;
-    }
-    if (odd || !least)
+    bool odd = (at[0] == '\n') != (dot->position == AFTER_CR) || at[0] == 0 ||
+               (at[0] == dot_byte && dot->position == AT_LINE_START);
+    size_t whole = (len - 1) / sizeof(lanes) * sizeof(lanes);
+    bool high;
+    if (odd || !lanes_are_plain(at + 1, whole, dot_byte, &high))
         return false;
-    dot->has_8bit |= all > 127;
+    uint8_t all = at[0];
+    for (size_t i = 1 + whole; i < len; i++) {
+        odd |= (at[i] == '\n') != (at[i - 1] == '\r') || at[i] == 0 ||
+               (at[i] == dot_byte && at[i - 1] == '\n');
+        all |= at[i];
+    }
+    if (odd)
+        return false;
+    dot->has_8bit |= high || all > 127;
     dot->position = position_after(at[len - 1]);
     const uint8_t *newest = memrchr(at, '\n', len);
     dot->line_len = newest ? len - (size_t)(newest - at) - 1 : dot->line_len + len;

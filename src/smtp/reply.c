@@ -1,5 +1,7 @@
 #include "smtp/reply.h"
 
+#include <string.h>
+
 enum { LINE_LIMIT = 500 }; /* code, status and text; RFC 5321, 4.5.3.1.5 has 512 with CRLF */
 
 bool reply_status_is_valid(struct bytes status)
@@ -12,51 +14,49 @@ bool reply_status_is_valid(struct bytes status)
            scan_u64(detail, 999, &number);
 }
 
-static void add_code(struct buf *out, int code)
+/* The writers put a line into room reserved once: most commands cost little but their reply. */
+static uint8_t *put(uint8_t *to, struct bytes bytes)
+{
+    if (bytes.len)
+        memcpy(to, bytes.at, bytes.len);
+    return to + bytes.len;
+}
+
+static uint8_t *put_code(uint8_t *to, int code)
 {
     ASSERT(code >= 200 && code <= 599);
-    uint8_t digits[3] = {(uint8_t)('0' + code / 100), (uint8_t)('0' + code / 10 % 10),
-                         (uint8_t)('0' + code % 10)};
-    buf_add(out, (struct bytes){digits, sizeof digits});
+    *to++ = (uint8_t)('0' + code / 100);
+    *to++ = (uint8_t)('0' + code / 10 % 10);
+    *to++ = (uint8_t)('0' + code % 10);
+    *to++ = ' ';
+    return to;
 }
 
 /* Control characters would end the line or upset a terminal; bytes over 127 may be sent to those
  * only who asked for SMTPUTF8 (RFC 6531, 3.7.4.2). */
-static void add_text(struct buf *out, struct bytes text, size_t room)
+static uint8_t *put_text(uint8_t *to, struct bytes text)
 {
-    text = bytes_sub(text, 0, room);
-    uint8_t *to = buf_reserve(out, text.len);
-    if (!to)
-        return;
     for (size_t i = 0; i < text.len; i++)
-        to[i] = text.at[i] >= ' ' && text.at[i] < 127 ? text.at[i] : '?';
-    buf_grow(out, text.len);
+        *to++ = text.at[i] >= ' ' && text.at[i] < 127 ? text.at[i] : '?';
+    return put(to, BYTES("\r\n"));
 }
 
 void reply_add(struct buf *out, int code, struct bytes status, struct bytes text)
 {
-    size_t start = out->len;
-    add_code(out, code);
-    buf_add_byte(out, ' ');
+    uint8_t fallback[] = {(uint8_t)('0' + code / 100), '.', '0', '.', '0'};
+    if (status.len && (status.at[0] != fallback[0] || !reply_status_is_valid(status)))
+        status = (struct bytes){fallback, sizeof fallback};
+    size_t head = status.len ? 4 + status.len + 1 : 4;
+    text = bytes_sub(text, 0, LINE_LIMIT - head);
+    size_t len = head + text.len + 2;
+    uint8_t *to = buf_reserve(out, len);
+    if (!to)
+        return;
+    to = put_code(to, code);
     if (status.len) {
-        uint8_t class = (uint8_t)('0' + code / 100);
-        if (status.at[0] == class && reply_status_is_valid(status)) {
-            buf_add(out, status);
-        } else {
-            buf_add_byte(out, class);
-            buf_add(out, BYTES(".0.0"));
-        }
-        buf_add_byte(out, ' ');
+        to = put(to, status);
+        *to++ = ' ';
     }
-    if (!out->overflowed)
-        add_text(out, text, LINE_LIMIT - (out->len - start));
-    buf_add(out, BYTES("\r\n"));
-}
-
-void reply_add_line(struct buf *out, int code, enum reply_place place, struct bytes text)
-{
-    add_code(out, code);
-    buf_add_byte(out, place == REPLY_LAST ? ' ' : '-');
-    add_text(out, text, LINE_LIMIT);
-    buf_add(out, BYTES("\r\n"));
+    put_text(to, text);
+    buf_grow(out, len);
 }

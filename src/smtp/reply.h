@@ -10,9 +10,5 @@
  * to 599. */
 void reply_add(struct buf *out, int code, struct bytes status, struct bytes text);
 
-/* Appends a line of a reply of several: "code-text", or "code text" for the last. */
-enum reply_place { REPLY_CONTINUES, REPLY_LAST };
-void reply_add_line(struct buf *out, int code, enum reply_place place, struct bytes text);
-
 /* Is it an enhanced status code (RFC 3463, 2): class "." subject "." detail? */
 bool reply_status_is_valid(struct bytes status);

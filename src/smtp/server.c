@@ -269,6 +269,7 @@ void smtp_server_answer(struct smtp_server *server, const struct smtp_answer *an
     if (server->is_closing)
         return; /* the peer went away, or its time was up, before the driver knew */
     enum smtp_server_effect asked = server->asked;
+    ASSERT(asked != SERVER_WANT_INPUT);
     server->asked = SERVER_WANT_INPUT;
     server->clock_stood = true;
     switch (asked) {
@@ -280,7 +281,7 @@ void smtp_server_answer(struct smtp_server *server, const struct smtp_answer *an
     case SERVER_FLUSH:
     case SERVER_BODY:
     case SERVER_DROP_BODY:
-    case SERVER_CLOSE: ASSERT(!"nothing was asked"); break;
+    case SERVER_CLOSE: break; /* none of these is ever asked */
     }
     /* RFC 5321, 3.8: 421 announces the end of the session. A failed chunk has its reply later. */
     if (answer->code == 421 && server->reading == READING_LINES)
