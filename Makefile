@@ -60,7 +60,7 @@ sim: ## [N=1000] [SEED=1]: the simulations, for N seeds
 	@tools/setup build-test -Dwerror=true $(sanitized)
 	@tools/sim build-test $(N) $(SEED)
 
-bench: ## Postrider beside Postfix, in one run on this machine
+bench: ## Postrider beside Postfix, in one run on this machine (root; minutes)
 	@tools/packages build bench
 	@$(MAKE) --no-print-directory build
 	@bench/run
