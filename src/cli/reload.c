@@ -30,7 +30,8 @@ int command_reload(const struct options *options)
 {
     struct reload reload = {.is_json = options->is_json};
     int status = talk_with(options, json_pack("{s:s}", "do", "reload"), take_reloaded, &reload);
-    if (status == EXIT_GOOD && reload.has_problems) {
+    /* A file that cannot be read here cannot be read there either. */
+    if (status == EXIT_CONFIG || (status == EXIT_GOOD && reload.has_problems)) {
         fprintf(stderr, "postrider: the old configuration stays in force\n");
         return EXIT_BAD;
     }

@@ -88,9 +88,9 @@ static size_t unescape(struct bytes rest, struct buf *value)
     return 1;
 }
 
-bool trace_field(struct bytes *rest, struct bytes *name, struct buf *value)
+/* Cuts the next field off: its name and its value as written, without quotes. */
+static bool cut_field(struct bytes *rest, struct bytes *name, struct bytes *raw)
 {
-    buf_clear(value);
     *rest = bytes_trim(*rest);
     size_t equals = bytes_find(*rest, '=');
     if (equals == 0 || equals == rest->len)
@@ -98,37 +98,48 @@ bool trace_field(struct bytes *rest, struct bytes *name, struct buf *value)
     *name = bytes_sub(*rest, 0, equals);
     *rest = bytes_from(*rest, equals + 1);
     if (rest->len == 0 || rest->at[0] != '"') {
-        size_t end = bytes_find(*rest, ' ');
-        buf_add(value, bytes_sub(*rest, 0, end));
-        *rest = bytes_from(*rest, end);
+        bytes_cut(*rest, ' ', raw, rest);
         return true;
     }
-    *rest = bytes_from(*rest, 1);
-    while (rest->len && rest->at[0] != '"') {
-        bool is_escape = rest->at[0] == '\\';
-        size_t used = is_escape ? unescape(bytes_from(*rest, 1), value) : 1;
-        if (!is_escape)
-            buf_add_byte(value, rest->at[0]);
-        *rest = bytes_from(*rest, used + is_escape);
-    }
-    *rest = bytes_from(*rest, 1);
+    size_t end = 1;
+    while (end < rest->len && rest->at[end] != '"')
+        end += rest->at[end] == '\\' ? 2 : 1;
+    *raw = bytes_sub(*rest, 1, end - 1);
+    *rest = bytes_from(*rest, end + 1);
     return true;
 }
 
-/* The bare value behind " name=" or at the line's start; empty: there is none. */
-static struct bytes find_bare(struct bytes line, struct bytes name)
+bool trace_field(struct bytes *rest, struct bytes *name, struct buf *value)
 {
-    size_t at = bytes_search(line, name);
-    if (at == line.len || (at && line.at[at - 1] != ' '))
-        return BYTES_NONE;
-    struct bytes value = bytes_from(line, at + name.len);
-    return bytes_sub(value, 0, bytes_find(value, ' '));
+    struct bytes raw;
+    buf_clear(value);
+    if (!cut_field(rest, name, &raw))
+        return false;
+    while (raw.len) {
+        bool is_escape = raw.at[0] == '\\';
+        size_t used = is_escape ? 1 + unescape(bytes_from(raw, 1), value) : 1;
+        if (!is_escape)
+            buf_add_byte(value, raw.at[0]);
+        raw = bytes_from(raw, used);
+    }
+    return true;
+}
+
+/* A value that never needs escapes; empty: the line has no such field. Field by field, as a value
+ * from outside may look like another field. */
+static struct bytes find_raw(struct bytes line, struct bytes wanted)
+{
+    struct bytes name, raw;
+    while (cut_field(&line, &name, &raw))
+        if (bytes_equal(name, wanted))
+            return raw;
+    return BYTES_NONE;
 }
 
 static uint64_t id_of(struct bytes line)
 {
     uint64_t id = 0;
-    return id_scan(find_bare(line, BYTES(" id=")), &id) ? id : 0;
+    return id_scan(find_raw(line, BYTES("id")), &id) ? id : 0;
 }
 
 /* --- Searching -------------------------------------------------------------------------------- */
@@ -186,7 +197,7 @@ static void keep_line(struct search *search, struct bytes line)
         search->room = search->room ? search->room * 2 : 256;
         lines->lines = memory_resize(lines->lines, search->room, sizeof *lines->lines);
     }
-    lines->lines[lines->count++] = (struct trace_line){line, find_bare(line, BYTES("time=")), id};
+    lines->lines[lines->count++] = (struct trace_line){line, find_raw(line, BYTES("time")), id};
 }
 
 static int compare_lines(const void *a, const void *b)

@@ -16,11 +16,11 @@ static const struct {
     {"recipient", "for {to}[, expanded from {orig}]"},
     {"refused", "refused[ {client}][ (helo {helo})][ from {from}][ to {to}]: {code}[ {status}][ "
                 "{text}][ (rule {rule})]"},
-    {"delivered", "delivered to {to}[ by {lane}]: [{code} ][{status} ]{reply|no words}[, after "
+    {"delivered", "delivered to {to}[ by {lane}]: {reply|no words}[, after "
                   "{delay_ms~}]"},
-    {"deferred", "deferred for {to}[ by {lane}]: [{code} ][{status} ]{reply|no words}[; attempt "
+    {"deferred", "deferred for {to}[ by {lane}]: {reply|no words}[; attempt "
                  "{attempts}][, next at {next}]"},
-    {"failed", "failed for {to}[ by {lane}]: [{code} ][{status} ]{reply|no words}[; after "
+    {"failed", "failed for {to}[ by {lane}]: {reply|no words}[; after "
                "{attempts#attempt}]"},
     {"connect-failed", "could not connect to {lane}: {reason}"},
     {"report", "reported to its sender[ {to}] in message {dsn}"},

@@ -44,7 +44,8 @@ struct config *child_config(const struct ipc_message *message, struct buf *probl
  * whole life; gives the exit status. */
 int child_run(const char *role_word, const char *index);
 
-/* The processes; each runs until told to stop and gives the exit status. */
+/* The processes; each takes over child->config, runs until told to stop and gives the exit
+ * status. */
 int worker_main(struct child *child);
 int mailbox_main(struct child *child);
 int control_main(struct child *child);

@@ -411,6 +411,7 @@ static void done_mailbox(struct mailbox *mailbox)
         close(mailbox->root);
     map_free(mailbox->known);
     arena_free(mailbox->arena);
+    config_free(mailbox->child->config);
 }
 
 int mailbox_main(struct child *child)
