@@ -7,14 +7,16 @@
 
 struct bounce_source {
     struct bytes hostname;
-    uint64_t id;            /* of the notification */
+    uint64_t id; /* of the notification */
     int64_t now_ms;
-    struct bytes original;  /* the original message, from its start: whole, or as much as was read */
+    struct bytes original; /* the original message, from its start: whole, or as much as was read */
     bool is_whole;
 };
 
-enum { BOUNCE_ORIGINAL_LIMIT = 65536 }; /* bytes of the original that are worth reading; a larger
-                                           one is returned as its header section alone */
+enum {
+    BOUNCE_ORIGINAL_LIMIT = 65536
+}; /* bytes of the original that are worth reading; a larger
+      one is returned as its header section alone */
 
 /* Writes the notification's text to *text, its envelope to *out (views into the arena, the
  * report and the source). False: at the arena's ceiling or the text's limit. */

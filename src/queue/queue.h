@@ -62,9 +62,9 @@ struct queue_report_recipient {
     enum delivery_outcome outcome; /* DELIVERED (NOTIFY=SUCCESS) or FAILED */
     bool was_relayed;              /* DELIVERED to a next hop without DSN: action "relayed" */
     int code;
-    struct bytes status, reply;    /* "5.1.1", the peer's words or what went wrong */
-    struct bytes remote;           /* the endpoint's name */
-    int64_t at_ms;                 /* the last attempt */
+    struct bytes status, reply; /* "5.1.1", the peer's words or what went wrong */
+    struct bytes remote;        /* the endpoint's name */
+    int64_t at_ms;              /* the last attempt */
 };
 struct queue_report {
     uint64_t id;
@@ -115,10 +115,16 @@ void queue_connected(struct queue *queue, struct lane *lane, int64_t now_ms);
 void queue_disconnected(struct queue *queue, struct lane *lane,
                         const struct delivery_result *failure, int64_t now_ms);
 
-/* --- For the operator -------------------------------------------------------------------------- */
+/* --- For the operator --------------------------------------------------------------------------
+ */
 
-enum recipient_state { RECIPIENT_QUEUED, RECIPIENT_ACTIVE, RECIPIENT_DEFERRED, RECIPIENT_DELIVERED,
-                       RECIPIENT_FAILED };
+enum recipient_state {
+    RECIPIENT_QUEUED,
+    RECIPIENT_ACTIVE,
+    RECIPIENT_DEFERRED,
+    RECIPIENT_DELIVERED,
+    RECIPIENT_FAILED
+};
 struct queue_entry_recipient {
     struct bytes address;
     enum recipient_state state;

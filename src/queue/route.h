@@ -13,7 +13,7 @@ enum endpoint_kind {
 /* One place that takes mail. Views belong to the routes. */
 struct endpoint {
     enum endpoint_kind kind;
-    struct bytes host;      /* name or address, without brackets; empty for a Unix socket */
+    struct bytes host; /* name or address, without brackets; empty for a Unix socket */
     uint16_t port;
     struct bytes unix_path; /* empty: TCP */
     struct bytes name;      /* as people write it, and the lane's key: "smtp://10.0.0.5:25",

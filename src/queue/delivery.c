@@ -1,0 +1,312 @@
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "queue/queue_state.h"
+
+/* --- Its place ---------------------------------------------------------------------------------
+ */
+
+struct delivery *delivery_new(struct queue *queue, struct message *message, struct lane *lane)
+{
+    struct delivery *delivery = &message->first;
+    if (delivery->state != DELIVERY_UNUSED) {
+        delivery = NEW(struct delivery);
+        delivery->next = message->first.next;
+        message->first.next = delivery;
+    }
+    delivery->message = message;
+    delivery->lane = lane;
+    delivery->state = DELIVERY_NEW;
+    lane->deliveries++;
+    return delivery;
+}
+
+void delivery_drop(struct queue *queue, struct delivery *delivery)
+{
+    ASSERT(delivery->state == DELIVERY_NEW);
+    struct message *message = delivery->message;
+    struct lane *lane = delivery->lane;
+    delivery->state = DELIVERY_UNUSED;
+    if (delivery != &message->first) {
+        struct delivery *before = &message->first;
+        while (before->next != delivery)
+            before = before->next;
+        before->next = delivery->next;
+        free(delivery);
+    }
+    lane->deliveries--;
+    lane_release(queue, lane);
+}
+
+void delivery_make_ready(struct queue *queue, struct delivery *delivery)
+{
+    ASSERT(delivery->state == DELIVERY_NEW);
+    struct lane *lane = delivery->lane;
+    int64_t expiry_ms = message_expiry(queue, delivery->message);
+    delivery->state = DELIVERY_READY;
+    delivery->failures_before = lane->failures;
+    list_init(&delivery->in.row);
+    list_append(&lane->row, &delivery->in.row);
+    if (lane->ready++ == 0 || expiry_ms < lane->first_expiry_ms)
+        lane->first_expiry_ms = expiry_ms;
+    queue->stats.deliveries_ready++;
+    lane_work(queue, lane);
+}
+
+void delivery_make_waiting(struct queue *queue, struct delivery *delivery, int64_t next_ms)
+{
+    ASSERT(delivery->state == DELIVERY_NEW);
+    delivery->state = DELIVERY_WAITING;
+    delivery->in.due = (struct heap_node){0};
+    heap_put(&queue->waiting, &delivery->in.due, next_ms);
+    queue->stats.deliveries_waiting++;
+}
+
+uint32_t delivery_ridden(const struct delivery *delivery)
+{
+    return delivery->state == DELIVERY_READY ? delivery->lane->failures - delivery->failures_before
+                                             : 0;
+}
+
+static void ride_ends(struct delivery *delivery)
+{
+    uint32_t ridden = delivery_ridden(delivery);
+    if (ridden == 0)
+        return;
+    struct message *message = delivery->message;
+    for (size_t i = 0; i < message->slot_count; i++) {
+        struct slot *slot = &message->slots[i];
+        if (slot->delivery != delivery)
+            continue;
+        slot->attempts += ridden;
+        slot_set_outcome(slot, outcome_duplicate(delivery->lane->failure));
+    }
+}
+
+void delivery_withdraw(struct queue *queue, struct delivery *delivery)
+{
+    if (delivery->state == DELIVERY_WAITING) {
+        heap_remove(&queue->waiting, &delivery->in.due);
+        queue->stats.deliveries_waiting--;
+    } else {
+        ASSERT(delivery->state == DELIVERY_READY);
+        ride_ends(delivery);
+        list_remove(&delivery->in.row);
+        delivery->lane->ready--;
+        queue->stats.deliveries_ready--;
+    }
+    delivery->state = DELIVERY_NEW;
+}
+
+/* --- Time --------------------------------------------------------------------------------------
+ */
+
+/* splitmix64: small, and good enough to keep retries apart. */
+static uint64_t next_random(struct queue *queue)
+{
+    uint64_t z = queue->random += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+int64_t queue_backoff(struct queue *queue, uint32_t attempts)
+{
+    int64_t max_ms = queue->settings->retry_max_ms, pause_ms = queue->settings->retry_first_ms;
+    for (uint32_t i = 1; i < attempts && pause_ms < max_ms; i++)
+        pause_ms = pause_ms > max_ms / 2 ? max_ms : pause_ms * 2;
+    if (pause_ms > max_ms)
+        pause_ms = max_ms;
+    int64_t fifth_ms = pause_ms / 5;
+    pause_ms += (int64_t)(next_random(queue) % (uint64_t)(2 * fifth_ms + 1)) - fifth_ms;
+    return pause_ms > 0 ? pause_ms : 1;
+}
+
+void delivery_expire(struct queue *queue, struct delivery *delivery, int64_t now_ms)
+{
+    struct message *message = delivery->message;
+    message_todo(queue, message);
+    bool is_by = now_ms >= message_by(message);
+    char text[64];
+    struct buf reason = {.at = (uint8_t *)text, .cap = sizeof text, .limit = sizeof text};
+    if (is_by)
+        buf_add(&reason, BYTES("not delivered by the time the sender set"));
+    else
+        buf_addf(&reason, "not delivered within %lld hours",
+                 (long long)(queue->settings->expire_ms / 3600000));
+    for (size_t i = 0; i < message->slot_count; i++) {
+        struct slot *slot = &message->slots[i];
+        if (slot->delivery != delivery)
+            continue;
+        slot_set_outcome(slot, outcome_decided("5.4.7", buf_view(&reason), slot->outcome));
+        slot_fail(queue, message, slot);
+    }
+    delivery_drop(queue, delivery);
+}
+
+/* --- With a connection -------------------------------------------------------------------------
+ */
+
+/* The first `most` recipients of a ready delivery become a delivery of their own; the rest stays
+ * in its place. */
+static struct delivery *delivery_split(struct queue *queue, struct delivery *delivery, size_t most)
+{
+    struct message *message = delivery->message;
+    size_t count = 0;
+    for (size_t i = 0; i < message->slot_count && count <= most; i++)
+        count += message->slots[i].delivery == delivery;
+    if (count <= most) {
+        delivery_withdraw(queue, delivery);
+        return delivery;
+    }
+    ride_ends(delivery);
+    delivery->failures_before = delivery->lane->failures;
+    struct delivery *part = delivery_new(queue, message, delivery->lane);
+    for (size_t i = 0; most > 0; i++) {
+        if (message->slots[i].delivery != delivery)
+            continue;
+        message->slots[i].delivery = part;
+        most--;
+    }
+    return part;
+}
+
+static struct queue_delivery *delivery_activate(struct queue *queue, struct delivery *delivery)
+{
+    struct message *message = delivery->message;
+    size_t count = 0;
+    for (size_t i = 0; i < message->slot_count; i++)
+        count += message->slots[i].delivery == delivery;
+    struct active *active = memory_new(1, sizeof *active + count * sizeof *active->indexes);
+    for (size_t i = 0, at = 0; i < message->slot_count; i++)
+        if (message->slots[i].delivery == delivery)
+            active->indexes[at++] = i;
+    active->delivery = delivery;
+    active->generation = queue->generation;
+    active->arena = message_open(message, &active->envelope);
+    active->public = (struct queue_delivery){.id = message->id,
+                                             .envelope = &active->envelope,
+                                             .recipients = active->indexes,
+                                             .recipient_count = count};
+    delivery->state = DELIVERY_ACTIVE;
+    delivery->in.active = active;
+    delivery->lane->active++;
+    message->active_count++;
+    queue->stats.deliveries_active++;
+    return &active->public;
+}
+
+static struct active *active_of(struct queue_delivery *delivery)
+{
+    return CONTAINER(delivery, struct active, public);
+}
+
+struct queue_delivery *queue_take(struct queue *queue, struct lane *lane, size_t recipient_max,
+                                  int64_t now_ms)
+{
+    size_t most = queue->settings->transaction_recipients;
+    if (recipient_max < most)
+        most = recipient_max;
+    if (most == 0)
+        most = 1;
+    queue->now_ms = now_ms;
+    lane_work(queue, lane);
+    for (;;) {
+        struct delivery *delivery = LIST_FIRST(&lane->row, struct delivery, in.row);
+        if (!delivery)
+            return NULL;
+        if (now_ms >= message_by(delivery->message)) {
+            delivery_withdraw(queue, delivery);
+            delivery_expire(queue, delivery, now_ms);
+            continue;
+        }
+        return delivery_activate(queue, delivery_split(queue, delivery, most));
+    }
+}
+
+bool queue_has_ready(const struct queue *queue, const struct lane *lane)
+{
+    return !list_is_empty(&lane->row);
+}
+
+void queue_result(struct queue *queue, struct queue_delivery *public,
+                  const struct delivery_result *result, int64_t now_ms)
+{
+    struct delivery *delivery = active_of(public)->delivery;
+    struct message *message = delivery->message;
+    ASSERT(result->recipient < message->slot_count);
+    struct slot *slot = &message->slots[result->recipient];
+    if (slot->delivery != delivery)
+        return;
+    queue->now_ms = now_ms;
+    slot_set_outcome(slot, outcome_new(result, delivery->lane->endpoint.name, now_ms));
+    slot->outcome->was_relayed =
+        result->outcome == DELIVERED && delivery->lane->endpoint.kind == ENDPOINT_SMTP;
+    switch (result->outcome) {
+    case DELIVERED:
+        slot->attempts++;
+        slot_deliver(queue, message, slot, result->has_dsn);
+        return;
+    case FAILED:
+        slot->attempts++;
+        slot_fail(queue, message, slot);
+        return;
+    case DEFERRED: return; /* counted when the delivery is finished */
+    }
+}
+
+/* Counts an attempt for what is left of the delivery; how many attempts the most tried has had. 0:
+ * nothing is left. */
+static uint32_t count_attempts(struct queue *queue, const struct delivery *delivery)
+{
+    struct message *message = delivery->message;
+    uint32_t most = 0;
+    for (size_t i = 0; i < message->slot_count; i++) {
+        struct slot *slot = &message->slots[i];
+        if (slot->delivery != delivery)
+            continue;
+        if (++slot->attempts > most)
+            most = slot->attempts;
+        queue->stats.deferred++;
+        message->unsaved++;
+    }
+    return most;
+}
+
+static void delivery_retry(struct queue *queue, struct delivery *delivery, uint32_t attempts,
+                           uint64_t generation, int64_t now_ms)
+{
+    struct message *message = delivery->message;
+    int64_t expiry_ms = message_expiry(queue, message);
+    if (now_ms >= expiry_ms) {
+        delivery_expire(queue, delivery, now_ms);
+        return;
+    }
+    /* The last attempt is made at the very end. */
+    int64_t next_ms = now_ms + queue_backoff(queue, attempts);
+    delivery_make_waiting(queue, delivery, next_ms < expiry_ms ? next_ms : expiry_ms);
+    if (generation != queue->generation)
+        message_reroute(queue, message, now_ms);
+}
+
+void queue_finish(struct queue *queue, struct queue_delivery *delivery_owned, int64_t now_ms)
+{
+    struct active *active = active_of(delivery_owned);
+    struct delivery *delivery = active->delivery;
+    struct message *message = delivery->message;
+    uint64_t generation = active->generation;
+    queue->now_ms = now_ms;
+    arena_free(active->arena);
+    free(active);
+    delivery->state = DELIVERY_NEW;
+    delivery->lane->active--;
+    message->active_count--;
+    queue->stats.deliveries_active--;
+    lane_work(queue, delivery->lane);
+    message_todo(queue, message);
+    uint32_t attempts = count_attempts(queue, delivery);
+    if (attempts == 0 || message->is_deleted)
+        delivery_drop(queue, delivery);
+    else
+        delivery_retry(queue, delivery, attempts, generation, now_ms);
+}

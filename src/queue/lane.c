@@ -1,0 +1,168 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "queue/queue_state.h"
+
+/* --- Its memory --------------------------------------------------------------------------------
+ */
+
+static struct bytes put(uint8_t **at, struct bytes bytes)
+{
+    struct bytes copy = {*at, bytes.len};
+    if (bytes.len)
+        memcpy(*at, bytes.at, bytes.len);
+    *at += bytes.len;
+    return copy;
+}
+
+struct lane *lane_for(struct queue *queue, const struct endpoint *endpoint)
+{
+    struct lane *lane = map_find(queue->lanes, endpoint->name);
+    if (lane)
+        return lane;
+    size_t len = endpoint->host.len + endpoint->unix_path.len + endpoint->name.len;
+    lane = memory_new(1, sizeof *lane + len);
+    uint8_t *at = lane->text;
+    lane->endpoint = *endpoint;
+    lane->endpoint.host = put(&at, endpoint->host);
+    lane->endpoint.unix_path = put(&at, endpoint->unix_path);
+    lane->endpoint.name = put(&at, endpoint->name);
+    list_init(&lane->row);
+    list_init(&lane->work);
+    map_add(queue->lanes, lane->endpoint.name, lane);
+    queue->stats.lanes++;
+    return lane;
+}
+
+void lane_free(struct lane *lane)
+{
+    free(lane->failure);
+    free(lane);
+}
+
+void lane_release(struct queue *queue, struct lane *lane)
+{
+    if (lane->deliveries > 0 || lane->connections > 0)
+        return;
+    list_remove(&lane->work);
+    heap_remove(&queue->pauses, &lane->due);
+    map_take(queue->lanes, lane->endpoint.name);
+    queue->stats.lanes--;
+    queue->stats.lanes_suspended -= lane->is_suspended;
+    lane_free(lane);
+}
+
+const struct endpoint *lane_endpoint(const struct lane *lane)
+{
+    return &lane->endpoint;
+}
+
+/* --- Its connections ---------------------------------------------------------------------------
+ */
+
+void lane_work(struct queue *queue, struct lane *lane)
+{
+    if (list_is_empty(&lane->work))
+        list_append(&queue->work, &lane->work);
+}
+
+bool lane_wants_connection(const struct queue *queue, const struct lane *lane, int64_t now_ms)
+{
+    size_t limit = queue->settings->lane_connections;
+    size_t working = lane->connections - lane->opening;
+    size_t idle = working > lane->active ? working - lane->active : 0;
+    if (lane->ready <= idle + lane->opening || lane->connections >= (limit ? limit : 1))
+        return false;
+    if (lane->is_suspended)
+        return now_ms >= lane->until_ms && lane->opening == 0;
+    if (now_ms < lane->until_ms && lane->connections > 0)
+        return false;
+    /* At most doubled at a time: what answers one connection may not answer twenty. */
+    return lane->opening < (working ? working : 1);
+}
+
+static void lane_pause(struct queue *queue, struct lane *lane, int64_t until_ms)
+{
+    lane->until_ms = until_ms;
+    heap_put(&queue->pauses, &lane->due, until_ms);
+}
+
+static void lane_resume(struct queue *queue, struct lane *lane)
+{
+    queue->stats.lanes_suspended -= lane->is_suspended;
+    lane->is_suspended = false;
+    lane->until_ms = 0;
+    lane->strikes = 0;
+    heap_remove(&queue->pauses, &lane->due);
+    lane_work(queue, lane);
+}
+
+void lane_lift(struct queue *queue, struct lane *lane)
+{
+    /* A probe under way will tell. */
+    if (lane->opening == 0)
+        lane_resume(queue, lane);
+}
+
+void queue_connected(struct queue *queue, struct lane *lane, int64_t now_ms)
+{
+    queue->now_ms = now_ms;
+    if (lane->opening > 0)
+        lane->opening--;
+    lane_resume(queue, lane);
+}
+
+/* What rode on the lane and is past its time fails. The walk is made only when there is some. */
+static void expire_row(struct queue *queue, struct lane *lane, int64_t now_ms)
+{
+    if (lane->ready == 0 || now_ms < lane->first_expiry_ms)
+        return;
+    lane->first_expiry_ms = INT64_MAX;
+    LIST_EACH (&lane->row, struct delivery, in.row, delivery) {
+        int64_t expiry_ms = message_expiry(queue, delivery->message);
+        if (now_ms >= expiry_ms) {
+            delivery_withdraw(queue, delivery);
+            delivery_expire(queue, delivery, now_ms);
+        } else if (expiry_ms < lane->first_expiry_ms) {
+            lane->first_expiry_ms = expiry_ms;
+        }
+    }
+}
+
+static void lane_failed(struct queue *queue, struct lane *lane,
+                        const struct delivery_result *failure, int64_t now_ms)
+{
+    bool is_working = lane->connections > lane->opening;
+    /* Several that were opened together fail together: that is one failure. */
+    if (lane->is_suspended && now_ms < lane->until_ms)
+        return;
+    int64_t until_ms = now_ms + queue_backoff(queue, ++lane->strikes);
+    lane_pause(queue, lane, until_ms);
+    if (is_working)
+        return;
+    queue->stats.lanes_suspended += !lane->is_suspended;
+    lane->is_suspended = true;
+    lane->failures++;
+    free(lane->failure);
+    lane->failure = outcome_new(failure, lane->endpoint.name, now_ms);
+    expire_row(queue, lane, now_ms);
+}
+
+void queue_disconnected(struct queue *queue, struct lane *lane,
+                        const struct delivery_result *failure, int64_t now_ms)
+{
+    ASSERT(lane->connections > 0);
+    queue->now_ms = now_ms;
+    bool was_opening = failure ? lane->opening > 0 : lane->opening == lane->connections;
+    lane->opening -= was_opening;
+    lane->connections--;
+    queue->stats.connections--;
+    lane_work(queue, lane);
+    /* While failing, the lane must outlive the last delivery that expires. */
+    lane->deliveries++;
+    if (failure)
+        lane_failed(queue, lane, failure, now_ms);
+    lane->deliveries--;
+    lane_release(queue, lane);
+}

@@ -1,0 +1,257 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "queue/queue_state.h"
+
+/* --- Its memory --------------------------------------------------------------------------------
+ */
+
+struct message *message_new(const struct envelope *envelope)
+{
+    struct buf printed;
+    buf_init(&printed, UINT32_MAX);
+    envelope_print(&printed, envelope);
+    ASSERT(!printed.overflowed && envelope->recipient_count <= UINT32_MAX);
+    size_t slots = envelope->recipient_count * sizeof(struct slot);
+    struct message *message = memory_new(1, sizeof *message + slots + printed.len);
+    message->id = envelope->id;
+    message->received_ms = envelope->received_ms;
+    message->envelope_len = (uint32_t)printed.len;
+    message->slot_count = (uint32_t)envelope->recipient_count;
+    message->has_reverse_path = envelope->reverse_path.len > 0;
+    message->has_times = envelope->by_mode == BY_RETURN || envelope->hold_until_ms > 0;
+    memcpy(&message->slots[message->slot_count], printed.at, printed.len);
+    buf_done(&printed);
+    for (size_t i = 0; i < envelope->recipient_count; i++)
+        message->slots[i].notify = envelope->recipients[i].notify;
+    list_init(&message->by_arrival);
+    return message;
+}
+
+struct arena *message_open(const struct message *message, struct envelope *out)
+{
+    size_t ceiling = message->slot_count * sizeof *out->recipients + 4096;
+    struct arena *arena = arena_new(ceiling);
+    struct bytes printed = {(const uint8_t *)&message->slots[message->slot_count],
+                            message->envelope_len};
+    bool is_good = envelope_scan(printed, arena, out);
+    ASSERT(is_good);
+    return arena;
+}
+
+void message_free(struct message *message)
+{
+    for (size_t i = 0; i < message->slot_count; i++)
+        free(message->slots[i].outcome);
+    free(message);
+}
+
+void message_drop(struct queue *queue, struct message *message)
+{
+    for (struct delivery *delivery = &message->first, *next; delivery; delivery = next) {
+        next = delivery->next;
+        if (delivery->state == DELIVERY_UNUSED)
+            continue;
+        delivery_withdraw(queue, delivery);
+        delivery_drop(queue, delivery);
+    }
+    for (size_t i = 0; i < message->slot_count; i++)
+        queue->stats.recipients_waiting -= message->slots[i].state == SLOT_OPEN;
+    struct report *report = map_take_u64(queue->reports, message->id);
+    if (report) {
+        heap_remove(&queue->postponed, &report->due);
+        report_free(report);
+    }
+    map_take_u64(queue->messages, message->id);
+    list_remove(&message->by_arrival);
+    message_free(message);
+}
+
+void message_todo(struct queue *queue, struct message *message)
+{
+    if (message->is_in_todo)
+        return;
+    message->is_in_todo = true;
+    if (queue->todo_count == queue->todo_cap) {
+        queue->todo_cap = queue->todo_cap ? queue->todo_cap * 2 : 64;
+        queue->todo = memory_resize(queue->todo, queue->todo_cap, sizeof(struct message *));
+    }
+    queue->todo[queue->todo_count++] = message;
+}
+
+/* --- Time --------------------------------------------------------------------------------------
+ */
+
+struct times {
+    int64_t by_ms;    /* INT64_MAX: none */
+    int64_t begin_ms; /* when the first attempt could be made */
+};
+
+static struct times message_times(const struct message *message)
+{
+    struct times times = {.by_ms = INT64_MAX, .begin_ms = message->received_ms};
+    if (!message->has_times)
+        return times;
+    struct envelope envelope;
+    arena_free(message_open(message, &envelope));
+    if (envelope.by_mode == BY_RETURN)
+        times.by_ms = envelope.by_ms;
+    if (envelope.hold_until_ms > times.begin_ms)
+        times.begin_ms = envelope.hold_until_ms;
+    return times;
+}
+
+int64_t message_by(const struct message *message)
+{
+    return message_times(message).by_ms;
+}
+
+int64_t message_expiry(const struct queue *queue, const struct message *message)
+{
+    struct times times = message_times(message);
+    int64_t expire_ms = queue->settings->expire_ms;
+    if (times.begin_ms > INT64_MAX - expire_ms)
+        return times.by_ms;
+    int64_t aged_ms = times.begin_ms + expire_ms;
+    return aged_ms < times.by_ms ? aged_ms : times.by_ms;
+}
+
+/* --- Routing -----------------------------------------------------------------------------------
+ */
+
+static struct bytes domain_of(struct bytes address)
+{
+    size_t at = bytes_find_last(address, '@');
+    return bytes_from(address, at < address.len ? at + 1 : at);
+}
+
+static void fail_unroutable(struct queue *queue, struct message *message, struct slot *slot,
+                            struct bytes domain)
+{
+    char text[REPLY_LIMIT];
+    struct buf reason = {.at = (uint8_t *)text, .cap = sizeof text, .limit = sizeof text};
+    buf_add(&reason, BYTES("no route to "));
+    buf_add(&reason, bytes_sub(domain, 0, 255));
+    slot_set_outcome(slot, outcome_decided("5.4.4", buf_view(&reason), NULL));
+    slot_fail(queue, message, slot);
+    message_todo(queue, message);
+}
+
+void message_route(struct queue *queue, struct message *message, const struct envelope *envelope,
+                   const int64_t *next_ms, int64_t now_ms)
+{
+    uint64_t serial = ++queue->routing_serial;
+    for (size_t i = 0; i < message->slot_count; i++) {
+        struct slot *slot = &message->slots[i];
+        if (slot->state != SLOT_OPEN || slot->delivery)
+            continue;
+        struct bytes domain = domain_of(envelope->recipients[i].address);
+        const struct endpoint *endpoint = routes_find(queue->routes, domain);
+        if (!endpoint) {
+            fail_unroutable(queue, message, slot, domain);
+            continue;
+        }
+        struct lane *lane = lane_for(queue, endpoint);
+        if (lane->routing_serial != serial) {
+            lane->routing_serial = serial;
+            lane->routing = delivery_new(queue, message, lane);
+            lane->routing->in.due.key = INT64_MAX;
+        }
+        slot->delivery = lane->routing;
+        if (next_ms[i] < slot->delivery->in.due.key)
+            slot->delivery->in.due.key = next_ms[i];
+    }
+    for (struct delivery *delivery = &message->first; delivery; delivery = delivery->next) {
+        if (delivery->state != DELIVERY_NEW)
+            continue;
+        if (delivery->in.due.key > now_ms)
+            delivery_make_waiting(queue, delivery, delivery->in.due.key);
+        else
+            delivery_make_ready(queue, delivery);
+    }
+}
+
+/* Do all deliveries that are not active go by the lanes that the routes have now? */
+static bool is_routed(const struct queue *queue, const struct message *message,
+                      const struct envelope *envelope)
+{
+    for (size_t i = 0; i < message->slot_count; i++) {
+        const struct delivery *delivery = message->slots[i].delivery;
+        if (!delivery || delivery->state == DELIVERY_ACTIVE)
+            continue;
+        const struct endpoint *endpoint =
+            routes_find(queue->routes, domain_of(envelope->recipients[i].address));
+        if (!endpoint || !bytes_equal(endpoint->name, delivery->lane->endpoint.name))
+            return false;
+    }
+    return true;
+}
+
+static void unroute(struct queue *queue, struct message *message, int64_t *next_ms)
+{
+    for (size_t i = 0; i < message->slot_count; i++) {
+        const struct delivery *delivery = message->slots[i].delivery;
+        if (delivery && delivery->state == DELIVERY_WAITING)
+            next_ms[i] = delivery->in.due.key;
+    }
+    for (struct delivery *delivery = &message->first, *next; delivery; delivery = next) {
+        next = delivery->next;
+        if (delivery->state != DELIVERY_WAITING && delivery->state != DELIVERY_READY)
+            continue;
+        delivery_withdraw(queue, delivery);
+        for (size_t i = 0; i < message->slot_count; i++)
+            if (message->slots[i].delivery == delivery)
+                message->slots[i].delivery = NULL;
+        delivery_drop(queue, delivery);
+    }
+}
+
+void message_reroute(struct queue *queue, struct message *message, int64_t now_ms)
+{
+    struct envelope envelope;
+    struct arena *arena = message_open(message, &envelope);
+    if (!message->is_deleted && !is_routed(queue, message, &envelope)) {
+        int64_t *next_ms = memory_new(message->slot_count, sizeof *next_ms);
+        unroute(queue, message, next_ms);
+        message_route(queue, message, &envelope, next_ms, now_ms);
+        free(next_ms);
+    }
+    arena_free(arena);
+}
+
+/* --- Slots -------------------------------------------------------------------------------------
+ */
+
+void slot_set_outcome(struct slot *slot, struct outcome *outcome_owned)
+{
+    free(slot->outcome);
+    slot->outcome = outcome_owned;
+}
+
+static void slot_close(struct queue *queue, struct message *message, struct slot *slot,
+                       enum slot_state state)
+{
+    ASSERT(slot->state == SLOT_OPEN);
+    slot->state = (uint8_t)state;
+    slot->delivery = NULL;
+    queue->stats.recipients_waiting--;
+    message->unsaved++;
+}
+
+void slot_deliver(struct queue *queue, struct message *message, struct slot *slot, bool has_dsn)
+{
+    bool is_to_be_told = message->has_reverse_path && slot->notify & NOTIFY_SUCCESS && !has_dsn;
+    queue->stats.delivered++;
+    slot_close(queue, message, slot, is_to_be_told ? SLOT_DELIVERED_UNTOLD : SLOT_DELIVERED);
+}
+
+void slot_fail(struct queue *queue, struct message *message, struct slot *slot)
+{
+    /* NOTIFY not given means FAILURE here (RFC 3461, 4.1); a notification of a notification is
+     * never sent (RFC 5321, 6.1). */
+    bool is_to_be_told =
+        message->has_reverse_path && (slot->notify == 0 || slot->notify & NOTIFY_FAILURE);
+    queue->stats.failed++;
+    slot_close(queue, message, slot, is_to_be_told ? SLOT_FAILED_UNTOLD : SLOT_FAILED);
+}

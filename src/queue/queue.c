@@ -1,0 +1,320 @@
+#include "queue/queue.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "queue/queue_state.h"
+
+struct queue *queue_new(const struct queue_settings *settings, const struct routes *routes)
+{
+    struct queue *queue = NEW(struct queue);
+    queue->settings = settings;
+    queue->routes = routes;
+    queue->random = settings->seed;
+    queue->messages = map_new(settings->seed);
+    queue->lanes = map_new(settings->seed);
+    queue->reports = map_new(settings->seed);
+    list_init(&queue->by_arrival);
+    list_init(&queue->work);
+    heap_init(&queue->waiting);
+    heap_init(&queue->pauses);
+    heap_init(&queue->postponed);
+    buf_init(&queue->state, SIZE_MAX);
+    return queue;
+}
+
+static void free_deliveries(struct message *message)
+{
+    for (struct delivery *delivery = &message->first, *next; delivery; delivery = next) {
+        next = delivery->next;
+        if (delivery->state == DELIVERY_ACTIVE) {
+            arena_free(delivery->in.active->arena);
+            free(delivery->in.active);
+        }
+        if (delivery != &message->first)
+            free(delivery);
+    }
+}
+
+void queue_free(struct queue *queue)
+{
+    if (!queue)
+        return;
+    size_t place = 0;
+    for (void *value; map_next(queue->reports, &place, &value);)
+        report_free(value);
+    LIST_EACH (&queue->by_arrival, struct message, by_arrival, message) {
+        free_deliveries(message);
+        message_free(message);
+    }
+    place = 0;
+    for (void *value; map_next(queue->lanes, &place, &value);)
+        lane_free(value);
+    map_free(queue->messages);
+    map_free(queue->lanes);
+    map_free(queue->reports);
+    heap_done(&queue->waiting);
+    heap_done(&queue->pauses);
+    heap_done(&queue->postponed);
+    buf_done(&queue->state);
+    free(queue->todo);
+    free(queue);
+}
+
+void queue_reload(struct queue *queue, const struct queue_settings *settings,
+                  const struct routes *routes, int64_t now_ms)
+{
+    queue->settings = settings;
+    queue->routes = routes;
+    queue->generation++;
+    queue->now_ms = now_ms;
+    LIST_EACH (&queue->by_arrival, struct message, by_arrival, message)
+        message_reroute(queue, message, now_ms);
+    size_t place = 0;
+    for (void *value; map_next(queue->lanes, &place, &value);) {
+        struct lane *lane = value;
+        /* Limits and ages may have changed. */
+        lane->first_expiry_ms = INT64_MIN;
+        lane_work(queue, lane);
+    }
+}
+
+/* --- Messages come -----------------------------------------------------------------------------
+ */
+
+/* By id: what was accepted while a long message came in has a larger one than it. */
+static void link_by_id(struct queue *queue, struct message *message)
+{
+    struct list *after = &queue->by_arrival;
+    while (after->previous != &queue->by_arrival &&
+           CONTAINER(after->previous, struct message, by_arrival)->id > message->id)
+        after = after->previous;
+    list_append(after, &message->by_arrival);
+}
+
+bool queue_add(struct queue *queue, const struct envelope *envelope, int64_t now_ms)
+{
+    if (map_find_u64(queue->messages, envelope->id))
+        return false;
+    queue->now_ms = now_ms;
+    struct message *message = message_new(envelope);
+    map_add_u64(queue->messages, message->id, message);
+    link_by_id(queue, message);
+    queue->stats.recipients_waiting += message->slot_count;
+    int64_t *next_ms = memory_new(message->slot_count, sizeof *next_ms);
+    for (size_t i = 0; i < message->slot_count; i++)
+        next_ms[i] = envelope->hold_until_ms;
+    message_route(queue, message, envelope, next_ms, now_ms);
+    /* Nobody to deliver to: gone at once. */
+    if (message->slot_count == 0)
+        message_todo(queue, message);
+    free(next_ms);
+    return true;
+}
+
+/* Restored in the order of the spool, which may be any: sorted once, by the next step. */
+void queue_sort(struct queue *queue)
+{
+    struct item {
+        struct heap_node node;
+        struct message *message;
+    };
+    if (!queue->is_unsorted)
+        return;
+    struct heap heap;
+    size_t at = 0, count = map_count(queue->messages);
+    struct item *items = memory_new(count, sizeof *items);
+    heap_init(&heap);
+    LIST_EACH (&queue->by_arrival, struct message, by_arrival, message) {
+        list_remove(&message->by_arrival);
+        items[at].message = message;
+        /* Ids have 64 bits, keys 63 and a sign. */
+        heap_put(&heap, &items[at++].node, (int64_t)(message->id ^ (uint64_t)1 << 63));
+    }
+    for (struct heap_node *first; (first = heap_first(&heap));) {
+        heap_remove(&heap, first);
+        list_append(&queue->by_arrival, &CONTAINER(first, struct item, node)->message->by_arrival);
+    }
+    heap_done(&heap);
+    free(items);
+    queue->is_unsorted = false;
+}
+
+bool queue_restore(struct queue *queue, const struct envelope *envelope, struct bytes state,
+                   int64_t now_ms)
+{
+    if (map_find_u64(queue->messages, envelope->id))
+        return false;
+    queue->now_ms = now_ms;
+    struct message *message = message_new(envelope);
+    int64_t *next_ms = memory_new(message->slot_count, sizeof *next_ms);
+    for (size_t i = 0; i < message->slot_count; i++)
+        next_ms[i] = envelope->hold_until_ms;
+    bool is_good =
+        state.len == 0 || state_scan(state, message->slots, next_ms, message->slot_count);
+    map_add_u64(queue->messages, message->id, message);
+    list_append(&queue->by_arrival, &message->by_arrival);
+    queue->is_unsorted = true;
+    for (size_t i = 0; i < message->slot_count; i++)
+        queue->stats.recipients_waiting += message->slots[i].state == SLOT_OPEN;
+    message_route(queue, message, envelope, next_ms, now_ms);
+    /* It may have been about to be reported on, or removed. */
+    message_todo(queue, message);
+    free(next_ms);
+    return is_good;
+}
+
+/* --- Steps -------------------------------------------------------------------------------------
+ */
+
+static void print_state(struct queue *queue, const struct message *message)
+{
+    int64_t *next_ms = memory_new(message->slot_count, sizeof *next_ms);
+    for (size_t i = 0; i < message->slot_count; i++) {
+        const struct delivery *delivery = message->slots[i].delivery;
+        if (delivery && delivery->state == DELIVERY_WAITING)
+            next_ms[i] = delivery->in.due.key;
+    }
+    buf_clear(&queue->state);
+    state_print(&queue->state, message->slots, next_ms, message->slot_count);
+    free(next_ms);
+}
+
+static bool is_final(const struct message *message)
+{
+    for (size_t i = 0; i < message->slot_count; i++)
+        if (message->slots[i].state != SLOT_DELIVERED && message->slots[i].state != SLOT_FAILED)
+            return false;
+    return true;
+}
+
+/* With a delivery under way, soon there may be more to save: the rest waits, but not long, so
+ * that a crash repeats little and saving costs little. */
+static bool is_worth_saving(const struct message *message)
+{
+    enum { SHARE = 8 };
+    if (message->active_count == 0)
+        return message->unsaved > 0;
+    return (uint64_t)message->unsaved * SHARE >= message->slot_count && message->unsaved > 0;
+}
+
+static enum queue_effect message_step(struct queue *queue, struct message *message,
+                                      struct queue_task *task)
+{
+    struct report *report = map_find_u64(queue->reports, message->id);
+    bool is_driving = report && report->due.place == 0;
+    *task = (struct queue_task){.id = message->id};
+    bool is_quiet = message->active_count == 0 && !is_driving;
+    if (is_quiet && (message->is_deleted || is_final(message))) {
+        message_drop(queue, message);
+        return QUEUE_REMOVE;
+    }
+    if (message->is_deleted)
+        return QUEUE_IDLE;
+    if (!report && message->active_count == 0 && (report = report_new(message))) {
+        map_add_u64(queue->reports, message->id, report);
+        task->report = &report->public;
+        return QUEUE_REPORT;
+    }
+    /* What a report under way leads to is saved when it is told. */
+    if (is_driving || !is_worth_saving(message))
+        return QUEUE_IDLE;
+    message->unsaved = 0;
+    print_state(queue, message);
+    task->state = buf_view(&queue->state);
+    return QUEUE_SAVE;
+}
+
+static enum queue_effect todo_step(struct queue *queue, struct queue_task *task)
+{
+    while (queue->todo_at < queue->todo_count) {
+        struct message *message = queue->todo[queue->todo_at++];
+        message->is_in_todo = false;
+        enum queue_effect effect = message_step(queue, message, task);
+        if (effect != QUEUE_IDLE)
+            return effect;
+    }
+    queue->todo_at = queue->todo_count = 0;
+    return QUEUE_IDLE;
+}
+
+static bool work_step(struct queue *queue, int64_t now_ms, struct queue_task *task)
+{
+    struct lane *lane;
+    while ((lane = LIST_FIRST(&queue->work, struct lane, work))) {
+        if (!lane_wants_connection(queue, lane, now_ms)) {
+            list_remove(&lane->work);
+            continue;
+        }
+        lane->connections++;
+        lane->opening++;
+        queue->stats.connections++;
+        *task = (struct queue_task){.lane = lane};
+        return true;
+    }
+    return false;
+}
+
+static bool is_due(const struct heap *heap, int64_t now_ms, struct heap_node **out)
+{
+    *out = heap_first(heap);
+    return *out && (*out)->key <= now_ms;
+}
+
+/* What waits for its time, one each of those whose time has come. */
+static bool time_step(struct queue *queue, int64_t now_ms)
+{
+    struct heap_node *node;
+    bool is_any = false;
+    if (is_due(&queue->waiting, now_ms, &node)) {
+        struct delivery *delivery = CONTAINER(node, struct delivery, in.due);
+        delivery_withdraw(queue, delivery);
+        if (now_ms >= message_by(delivery->message))
+            delivery_expire(queue, delivery, now_ms);
+        else
+            delivery_make_ready(queue, delivery);
+        is_any = true;
+    }
+    if (is_due(&queue->pauses, now_ms, &node)) {
+        heap_remove(&queue->pauses, node);
+        lane_work(queue, CONTAINER(node, struct lane, due));
+        is_any = true;
+    }
+    if (is_due(&queue->postponed, now_ms, &node)) {
+        struct report *report = CONTAINER(node, struct report, due);
+        heap_remove(&queue->postponed, node);
+        map_take_u64(queue->reports, report->public.id);
+        message_todo(queue, report->message);
+        report_free(report);
+        is_any = true;
+    }
+    return is_any;
+}
+
+enum queue_effect queue_step(struct queue *queue, int64_t now_ms, struct queue_task *task)
+{
+    queue->now_ms = now_ms;
+    queue_sort(queue);
+    do {
+        enum queue_effect effect = todo_step(queue, task);
+        if (effect != QUEUE_IDLE)
+            return effect;
+        if (work_step(queue, now_ms, task))
+            return QUEUE_CONNECT;
+    } while (time_step(queue, now_ms));
+    return QUEUE_IDLE;
+}
+
+int64_t queue_deadline(const struct queue *queue)
+{
+    const struct heap *const heaps[] = {&queue->waiting, &queue->pauses, &queue->postponed};
+    int64_t deadline_ms = INT64_MAX;
+    if (queue->todo_at < queue->todo_count || !list_is_empty(&queue->work))
+        return queue->now_ms;
+    for (size_t i = 0; i < COUNT(heaps); i++) {
+        const struct heap_node *first = heap_first(heaps[i]);
+        if (first && first->key < deadline_ms)
+            deadline_ms = first->key;
+    }
+    return deadline_ms;
+}

@@ -1,0 +1,211 @@
+/* What the parts of queue.h share: messages, their recipients' slots, deliveries and lanes.
+ *
+ * A message is one block of memory: this struct, a slot a recipient, the printed envelope. Its
+ * first delivery is inside; only mail to several places has more. A delivery stands in one place
+ * at a time: in the heap of those that wait for their time, in its lane's row of those that are
+ * ready, or with a connection. */
+#pragma once
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "queue/queue.h"
+
+/* How an attempt ended: for the listing, the state and the report. */
+struct outcome {
+    int64_t at_ms; /* 0: no attempt was made */
+    int code;
+    char status[12];
+    bool was_relayed; /* delivered to a next hop that makes no DSN of its own */
+    uint16_t reply_len, remote_len;
+    uint8_t text[]; /* reply, then the endpoint's name */
+};
+enum { OUTCOME_REMOTE_LIMIT = 512 };
+
+enum slot_state {
+    SLOT_OPEN,
+    SLOT_DELIVERED,
+    SLOT_FAILED,
+    SLOT_DELIVERED_UNTOLD, /* final, and the sender is to be told */
+    SLOT_FAILED_UNTOLD,
+};
+
+struct slot {
+    struct outcome *outcome;   /* of the last attempt; NULL: none yet */
+    struct delivery *delivery; /* while open */
+    uint32_t attempts;
+    uint8_t state, notify;
+};
+
+enum delivery_state {
+    DELIVERY_UNUSED,
+    DELIVERY_NEW,
+    DELIVERY_WAITING,
+    DELIVERY_READY,
+    DELIVERY_ACTIVE
+};
+
+struct delivery {
+    union {
+        struct heap_node due;  /* waiting (and new: the key alone) */
+        struct list row;       /* ready */
+        struct active *active; /* active */
+    } in;
+    struct message *message;
+    struct lane *lane;
+    struct delivery *next;    /* of the same message */
+    uint32_t failures_before; /* ready: the lane's failures when it joined */
+    uint8_t state;
+};
+
+struct message {
+    struct list by_arrival;
+    uint64_t id;
+    int64_t received_ms;
+    uint32_t envelope_len, slot_count, active_count;
+    uint32_t unsaved; /* recipients with news since the last save */
+    bool is_in_todo, is_deleted, has_reverse_path;
+    bool has_times; /* the envelope has some: by_ms, hold_until_ms */
+    struct delivery first;
+    struct slot slots[]; /* the printed envelope is behind them */
+};
+
+/* A delivery with a connection. */
+struct active {
+    struct queue_delivery public;
+    struct delivery *delivery;
+    struct envelope envelope;
+    struct arena *arena;
+    uint64_t generation; /* of the routes it went by */
+    size_t indexes[];
+};
+
+/* A report with the driver (its place in the heap is 0), or put off. */
+struct report {
+    struct heap_node due;
+    struct queue_report public;
+    struct message *message;
+    struct envelope envelope;
+    struct arena *arena;
+};
+
+struct lane {
+    struct endpoint endpoint; /* views into text */
+    struct list row;          /* of ready deliveries */
+    struct list work;         /* in queue->work: look whether it wants a connection */
+    struct heap_node due;     /* in queue->pauses until until_ms */
+    size_t deliveries;        /* in any state; with connections: who uses the lane */
+    size_t ready, active, connections, opening;
+    /* Suspended: no connection but a probe after until_ms. Else, no more connections than there
+     * are before until_ms. */
+    bool is_suspended;
+    int64_t until_ms;
+    unsigned strikes;         /* failures in a row */
+    uint32_t failures;        /* since it exists: what rode on them counts them as attempts */
+    struct outcome *failure;  /* the last */
+    int64_t first_expiry_ms;  /* none that is ready expires before */
+    struct delivery *routing; /* of the message being routed, when the serial is the current one */
+    uint64_t routing_serial;
+    uint8_t text[];
+};
+
+struct queue {
+    const struct queue_settings *settings;
+    const struct routes *routes;
+    uint64_t generation, routing_serial, random;
+    int64_t now_ms;                         /* as last heard */
+    struct map *messages, *lanes, *reports; /* by id, by the endpoint's name, by id */
+    struct list by_arrival;                 /* by id */
+    bool is_unsorted;                       /* but for what was restored since the last step */
+    struct heap waiting, pauses, postponed; /* deliveries, lanes, reports */
+    struct message **todo;                  /* to save, report or remove */
+    size_t todo_at, todo_count, todo_cap;
+    struct list work;
+    struct buf state; /* of the last QUEUE_SAVE */
+    struct queue_stats stats;
+};
+
+/* By id: what was restored came in the order of the spool. */
+void queue_sort(struct queue *queue);
+
+/* --- outcome.c ---------------------------------------------------------------------------------
+ */
+
+struct outcome *outcome_new(const struct delivery_result *result, struct bytes remote,
+                            int64_t at_ms);
+struct outcome *outcome_duplicate(const struct outcome *outcome);
+/* What the queue itself decided; at_ms and the words of the last attempt (NULL: none) stay. */
+struct outcome *outcome_decided(const char *status, struct bytes reason,
+                                const struct outcome *last);
+struct bytes outcome_reply(const struct outcome *outcome);
+struct bytes outcome_remote(const struct outcome *outcome);
+
+/* --- message.c ---------------------------------------------------------------------------------
+ */
+
+struct message *message_new(const struct envelope *envelope);
+/* Takes it out of everything and frees it. None of its deliveries is active. */
+void message_drop(struct queue *queue, struct message *message);
+void message_free(struct message *message);
+/* The envelope; the arena is the caller's to free. */
+struct arena *message_open(const struct message *message, struct envelope *out);
+/* To be looked at by the next step. */
+void message_todo(struct queue *queue, struct message *message);
+/* Routes the open slots that have no delivery; next_ms has each slot's instant. */
+void message_route(struct queue *queue, struct message *message, const struct envelope *envelope,
+                   const int64_t *next_ms, int64_t now_ms);
+/* Routes anew what is not active, when the routes lead elsewhere now. */
+void message_reroute(struct queue *queue, struct message *message, int64_t now_ms);
+/* When what is not delivered yet is failed, by age or (DELIVERBY) by the sender's wish. */
+int64_t message_expiry(const struct queue *queue, const struct message *message);
+/* The instant after which it must not be delivered (RFC 2852); INT64_MAX: none. */
+int64_t message_by(const struct message *message);
+
+void slot_set_outcome(struct slot *slot, struct outcome *outcome_owned);
+void slot_deliver(struct queue *queue, struct message *message, struct slot *slot, bool has_dsn);
+void slot_fail(struct queue *queue, struct message *message, struct slot *slot);
+
+/* --- delivery.c --------------------------------------------------------------------------------
+ */
+
+struct delivery *delivery_new(struct queue *queue, struct message *message, struct lane *lane);
+/* Forgets a delivery that is nowhere: its slots are others' or final. */
+void delivery_drop(struct queue *queue, struct delivery *delivery);
+void delivery_make_ready(struct queue *queue, struct delivery *delivery);
+void delivery_make_waiting(struct queue *queue, struct delivery *delivery, int64_t next_ms);
+/* Takes a waiting or ready one out of its place; what it rode on counts as its own attempts. */
+void delivery_withdraw(struct queue *queue, struct delivery *delivery);
+/* Fails the slots of a delivery that is nowhere, and drops it. */
+void delivery_expire(struct queue *queue, struct delivery *delivery, int64_t now_ms);
+/* The attempts that failed with the lane since it became ready. */
+uint32_t delivery_ridden(const struct delivery *delivery);
+/* The pause after so many attempts, jittered. */
+int64_t queue_backoff(struct queue *queue, uint32_t attempts);
+
+/* --- lane.c ------------------------------------------------------------------------------------
+ */
+
+struct lane *lane_for(struct queue *queue, const struct endpoint *endpoint);
+/* Frees the lane if nobody uses it. */
+void lane_release(struct queue *queue, struct lane *lane);
+void lane_free(struct lane *lane);
+void lane_work(struct queue *queue, struct lane *lane);
+bool lane_wants_connection(const struct queue *queue, const struct lane *lane, int64_t now_ms);
+/* Tries again at once. */
+void lane_lift(struct queue *queue, struct lane *lane);
+
+/* --- report.c ----------------------------------------------------------------------------------
+ */
+
+/* NULL: nothing to tell. */
+struct report *report_new(struct message *message);
+void report_free(struct report *report);
+
+/* --- state.c -----------------------------------------------------------------------------------
+ */
+
+/* next_ms has each slot's next attempt. */
+void state_print(struct buf *out, const struct slot *slots, const int64_t *next_ms, size_t count);
+/* Fills the slots' states, attempts and outcomes; false, with nothing changed, for what
+ * state_print does not write for so many slots. */
+MUST_CHECK bool state_scan(struct bytes state, struct slot *slots, int64_t *next_ms, size_t count);
