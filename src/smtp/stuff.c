@@ -18,19 +18,19 @@ void stuff_add(struct stuff *stuff, struct buf *out, struct bytes text)
 {
     if (!text.len)
         return;
-    size_t copied = 0;
-    /* Dots are rarer than line ends, and absent from base64: look for them. The text has CRLF
-     * line ends; were there a lone LF, a dot behind it is doubled as well, so that no server
+    size_t copied = 0, at = 0;
+    buf_reserve(out, text.len);
+    /* Dots are rarer than line ends, and absent from base64: look for them first. The text has
+     * CRLF line ends; were there a lone LF, a dot behind it is doubled as well, so that no server
      * takes it for the end of data. */
-    for (size_t at = 0; at < text.len; at++) {
-        at += bytes_find(bytes_from(text, at), '.');
-        if (at == text.len)
-            break;
-        if (at ? text.at[at - 1] != '\n' : !stuff->is_line_start)
-            continue;
-        buf_add(out, bytes_sub(text, copied, at - copied));
-        buf_add_byte(out, '.');
-        copied = at;
+    while ((at += bytes_find(bytes_from(text, at), '.')) < text.len) {
+        if (at ? text.at[at - 1] == '\n' : stuff->is_line_start) {
+            buf_add(out, bytes_sub(text, copied, at - copied));
+            buf_add_byte(out, '.');
+            copied = at;
+        }
+        /* The line's other dots are nothing: a line of them costs no more than another. */
+        at += bytes_find(bytes_from(text, at), '\n');
     }
     buf_add(out, bytes_from(text, copied));
     position_move(stuff, text);

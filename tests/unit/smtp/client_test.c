@@ -447,12 +447,194 @@ static void test_lmtp(void **state)
     check_rows(lmtp_rows, COUNT(lmtp_rows));
 }
 
+enum { MANY = 1000 };
+
+static struct smtp_client *greeted(enum smtp_dialect dialect, const char *offers)
+{
+    const struct smtp_client_settings settings = {
+        .dialect = dialect,
+        .hostname = BYTES("me.example"),
+        .greeting_timeout_ms = 100,
+        .command_timeout_ms = 200,
+        .data_begin_timeout_ms = 300,
+        .data_block_timeout_ms = 400,
+        .data_end_timeout_ms = 500,
+    };
+    struct smtp_client *client = smtp_client_new(&settings, 0);
+    smtp_client_input(client, BYTES("220 x\r\n"), 0);
+    assert_int_equal(smtp_client_step(client), CLIENT_WANT_INPUT);
+    smtp_client_sent(client, smtp_client_output(client).len, 0);
+    smtp_client_input(client, bytes_of(offers), 0);
+    assert_int_equal(smtp_client_step(client), CLIENT_READY);
+    assert_int_equal(smtp_client_output(client).len, 0);
+    return client;
+}
+
+static size_t count_lines(struct bytes output)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < output.len; i++)
+        lines += output.at[i] == '\n';
+    return lines;
+}
+
+/* However many recipients there are, neither side ever has much to read. */
+static void test_pipeline_is_bounded(void **state)
+{
+    static struct envelope_recipient recipients[MANY];
+    static size_t indexes[MANY];
+    struct envelope envelope = {.recipients = recipients, .recipient_count = MANY};
+    struct smtp_client_message message = {
+        .envelope = &envelope, .recipients = indexes, .recipient_count = MANY, .size = 1};
+    for (size_t i = 0; i < MANY; i++) {
+        recipients[i].address = BYTES("ann@a.example");
+        indexes[i] = i;
+    }
+    struct smtp_client *client = greeted(DIALECT_SMTP, "250-x\r\n250 PIPELINING\r\n");
+    smtp_client_message(client, &message);
+    size_t commands = 0;
+    enum smtp_client_effect effect;
+    while ((effect = smtp_client_step(client)) == CLIENT_WANT_INPUT) {
+        size_t lines = count_lines(smtp_client_output(client));
+        assert_in_range(lines, 1, 100);
+        commands += lines;
+        smtp_client_sent(client, smtp_client_output(client).len, 0);
+        for (size_t i = 0; i < lines; i++)
+            smtp_client_input(client,
+                              commands == MANY + 2 && i + 1 == lines ? BYTES("354 go\r\n")
+                                                                     : BYTES("250 ok\r\n"),
+                              0);
+    }
+    assert_int_equal(effect, CLIENT_WANT_TEXT);
+    assert_int_equal(commands, MANY + 2);
+    smtp_client_text(client, BYTES("x"), true, 0);
+    smtp_client_input(client, BYTES("250 ok\r\n"), 0);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(smtp_client_step(client), CLIENT_RESULT);
+        assert_int_equal(smtp_client_result(client)->recipient, i);
+    }
+    assert_int_equal(smtp_client_step(client), CLIENT_READY);
+    smtp_client_free(client);
+}
+
+/* A server that says more than it was ever asked. */
+static void test_flood(void **state)
+{
+    struct smtp_client *client = greeted(DIALECT_SMTP, "250 x\r\n");
+    for (int i = 0; i < 100000; i++)
+        smtp_client_input(client, BYTES("250 ok\r\n"), 0);
+    struct delivery_result failure;
+    assert_int_equal(smtp_client_step(client), CLIENT_CLOSE);
+    assert_true(smtp_client_failure(client, &failure));
+    smtp_client_free(client);
+}
+
+static void say(struct smtp_client *client, const char *words, int64_t now_ms)
+{
+    smtp_client_input(client, bytes_of(words), now_ms);
+}
+
+/* Sends what is to be sent and checks when the machine's patience ends. */
+static void check_deadline(struct smtp_client *client, int64_t now_ms, int64_t deadline_ms)
+{
+    smtp_client_step(client);
+    smtp_client_sent(client, smtp_client_output(client).len, now_ms);
+    assert_int_equal(smtp_client_deadline(client), deadline_ms);
+}
+
+static void test_deadlines(void **state)
+{
+    struct smtp_client *client = greeted(DIALECT_SMTP, "250-x\r\n250 CHUNKING\r\n");
+    assert_int_equal(smtp_client_deadline(client), INT64_MAX);
+    /* It was idle for long: the clock goes on when the command is on its way. */
+    smtp_client_message(client, &messages[ONE]);
+    smtp_client_expire(client, 1000000);
+    check_deadline(client, 1000000, 1000200);
+    say(client, "250 ok", 1000100);
+    assert_int_equal(smtp_client_deadline(client), 1000200); /* half a line is nothing */
+    say(client, "\r\n", 1000150);
+    check_deadline(client, 1000160, 1000360);
+    say(client, "250 ok\r\n", 1000170);
+    check_deadline(client, 1000180, 1000480);
+    say(client, "354 ok\r\n", 1000200);
+    check_deadline(client, 1000200, 1000600);
+    smtp_client_text(client, BYTES("a\r\n"), false, 1000300);
+    assert_int_equal(smtp_client_deadline(client), 1000700);
+    smtp_client_sent(client, 1, 1000400);
+    assert_int_equal(smtp_client_deadline(client), 1000800);
+    smtp_client_text(client, BYTES("b"), true, 1000500);
+    assert_int_equal(smtp_client_deadline(client), 1000900);
+    check_deadline(client, 1000600, 1001100);
+    smtp_client_expire(client, 1001099);
+    assert_int_equal(smtp_client_step(client), CLIENT_WANT_INPUT);
+    smtp_client_expire(client, 1001100);
+    assert_int_equal(smtp_client_step(client), CLIENT_RESULT);
+    assert_string_equal(smtp_client_result(client)->status, "4.4.2");
+    assert_int_equal(smtp_client_step(client), CLIENT_CLOSE);
+    smtp_client_free(client);
+}
+
+/* Chunks go ahead of their replies as far as may be. */
+static void test_chunk_window(void **state)
+{
+    static const struct {
+        const char *name, *offers;
+        enum smtp_dialect dialect;
+        size_t window;
+    } rows_of_windows[] = {
+        {"no pipelining", "250-x\r\n250 CHUNKING\r\n", DIALECT_SMTP, 1},
+        {"pipelining", "250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n", DIALECT_SMTP, 4},
+        {"LMTP", "250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n", DIALECT_LMTP, 1},
+    };
+    for (size_t i = 0; i < COUNT(rows_of_windows); i++) {
+        struct smtp_client *client = greeted(rows_of_windows[i].dialect, rows_of_windows[i].offers);
+        print_message("  %s\n", rows_of_windows[i].name);
+        smtp_client_message(client, &messages[LARGE]);
+        while (smtp_client_step(client) == CLIENT_WANT_INPUT) {
+            for (size_t lines = count_lines(smtp_client_output(client)); lines; lines--)
+                say(client, "250 ok\r\n", 0);
+            smtp_client_sent(client, smtp_client_output(client).len, 0);
+        }
+        size_t chunks = 0;
+        for (; smtp_client_step(client) == CLIENT_WANT_TEXT; chunks++)
+            smtp_client_text(client, BYTES(".\r\n"), false, 0);
+        assert_int_equal(chunks, rows_of_windows[i].window);
+        assert_true(bytes_starts(smtp_client_output(client), BYTES("BDAT 3\r\n.\r\n")));
+        /* One is refused: nothing more is sent, and the others' replies are no one's. */
+        say(client, "452 full\r\n", 0);
+        assert_int_equal(smtp_client_step(client), CLIENT_RESULT);
+        assert_int_equal(smtp_client_step(client), CLIENT_RESULT);
+        for (; chunks > 1; chunks--) {
+            assert_int_equal(smtp_client_step(client), CLIENT_WANT_INPUT);
+            say(client, "503 no\r\n", 0);
+        }
+        assert_int_equal(smtp_client_step(client), CLIENT_READY);
+        smtp_client_free(client);
+    }
+}
+
+static void test_limits(void **state)
+{
+    struct smtp_client *client =
+        greeted(DIALECT_SMTP, "250-x\r\n250 LIMITS MAILMAX=20 RCPTMAX=100\r\n");
+    assert_int_equal(smtp_client_mail_max(client), 20);
+    assert_int_equal(smtp_client_recipient_max(client), 100);
+    assert_int_equal(smtp_client_messages(client), 0);
+    smtp_client_free(client);
+    client = greeted(DIALECT_SMTP, "250 x\r\n");
+    assert_int_equal(smtp_client_mail_max(client), SIZE_MAX);
+    assert_int_equal(smtp_client_recipient_max(client), SIZE_MAX);
+    smtp_client_free(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_session), cmocka_unit_test(test_bursts),
-        cmocka_unit_test(test_mail),    cmocka_unit_test(test_extensions),
-        cmocka_unit_test(test_lmtp),
+        cmocka_unit_test(test_session),      cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_mail),         cmocka_unit_test(test_extensions),
+        cmocka_unit_test(test_lmtp),         cmocka_unit_test(test_pipeline_is_bounded),
+        cmocka_unit_test(test_flood),        cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_chunk_window), cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,70 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "smtp/extensions.h"
+
+static const struct {
+    const char *name, *line;
+    unsigned offers;
+    uint64_t size_limit;
+    size_t mail_max, rcpt_max;
+} rows[] = {
+    {"nothing", "", 0, 0, SIZE_MAX, SIZE_MAX},
+    {"unknown", "XYZZY 3", 0, 0, SIZE_MAX, SIZE_MAX},
+    {"PIPELINING", "PIPELINING", OFFERS_PIPELINING, 0, SIZE_MAX, SIZE_MAX},
+    {"any case", "pipeLining ", OFFERS_PIPELINING, 0, SIZE_MAX, SIZE_MAX},
+    {"not a prefix", "PIPELININGS", 0, 0, SIZE_MAX, SIZE_MAX},
+    {"8BITMIME", "8BITMIME", OFFERS_8BITMIME, 0, SIZE_MAX, SIZE_MAX},
+    {"BINARYMIME", "BINARYMIME", OFFERS_BINARYMIME, 0, SIZE_MAX, SIZE_MAX},
+    {"CHUNKING", "CHUNKING", OFFERS_CHUNKING, 0, SIZE_MAX, SIZE_MAX},
+    {"SMTPUTF8", "SMTPUTF8", OFFERS_SMTPUTF8, 0, SIZE_MAX, SIZE_MAX},
+    {"DSN", "DSN", OFFERS_DSN, 0, SIZE_MAX, SIZE_MAX},
+    {"SIZE without a limit", "SIZE", OFFERS_SIZE, 0, SIZE_MAX, SIZE_MAX},
+    {"SIZE 0", "SIZE 0", OFFERS_SIZE, 0, SIZE_MAX, SIZE_MAX},
+    {"SIZE", "SIZE 52428800", OFFERS_SIZE, 52428800, SIZE_MAX, SIZE_MAX},
+    {"SIZE is no number", "SIZE huge", OFFERS_SIZE, 0, SIZE_MAX, SIZE_MAX},
+    {"SIZE beyond 64 bits", "SIZE 18446744073709551616", OFFERS_SIZE, 0, SIZE_MAX, SIZE_MAX},
+    {"LIMITS", "LIMITS MAILMAX=10 RCPTMAX=100 RCPTDOMAINMAX=1", 0, 0, 10, 100},
+    {"limits in any case, one unknown", "limits x rcptmax=7", 0, 0, SIZE_MAX, 7},
+    {"zero is no limit", "LIMITS MAILMAX=0 RCPTMAX=100", 0, 0, SIZE_MAX, 100},
+    {"seven digits are no limit", "LIMITS MAILMAX=1000000 RCPTMAX=999999", 0, 0, SIZE_MAX, 999999},
+    {"broken limits", "LIMITS MAILMAX RCPTMAX= =4  MAILMAX=5", 0, 0, 5, SIZE_MAX},
+};
+
+static void test_rows(void **state)
+{
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct extensions extensions;
+        print_message("  %s\n", rows[i].name);
+        extensions_init(&extensions);
+        extensions_add(&extensions, bytes_of(rows[i].line));
+        assert_int_equal(extensions.offers, rows[i].offers);
+        assert_int_equal(extensions.size_limit, rows[i].size_limit);
+        assert_int_equal(extensions.mail_max, rows[i].mail_max);
+        assert_int_equal(extensions.rcpt_max, rows[i].rcpt_max);
+    }
+}
+
+static void test_lines_add_up(void **state)
+{
+    struct extensions extensions;
+    extensions_init(&extensions);
+    extensions_add(&extensions, BYTES("SIZE 7"));
+    extensions_add(&extensions, BYTES("CHUNKING"));
+    assert_int_equal(extensions.offers, OFFERS_SIZE | OFFERS_CHUNKING);
+    assert_int_equal(extensions.size_limit, 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_lines_add_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
