@@ -165,7 +165,6 @@ static void answer(struct intake *intake, const struct smtp_answer *answer_)
 {
     struct session *session = intake->session;
     intake_free(intake);
-    session_set_data(session, NULL);
     session_answer(session, answer_, 1);
 }
 

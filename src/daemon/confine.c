@@ -1,0 +1,82 @@
+#include "daemon/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Renames from one folder to another, which a Maildir lives by, are refused by the first version
+ * of Landlock whatever the rules say. */
+enum { ABI_WITH_RENAMES = 2 };
+
+#ifndef LANDLOCK_ACCESS_FS_REFER
+#define LANDLOCK_ACCESS_FS_REFER (1ULL << 13)
+#endif
+
+static const uint64_t READ_ACCESS =
+    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_EXECUTE;
+static const uint64_t WRITE_ACCESS = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
+                                     LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                                     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                                     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER;
+static const uint64_t HANDLED_ACCESS =
+    LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE |
+    LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+    LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
+    LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+    LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER;
+
+/* Name service modules and their settings, and what a process may know of itself. */
+static const struct confine_rule always[] = {
+    {"/etc", CONFINE_READ},
+    {"/usr", CONFINE_READ},
+    {"/lib", CONFINE_READ},
+    {"/lib64", CONFINE_READ},
+    {"/run/systemd/resolve", CONFINE_READ},
+    {"/proc/self", CONFINE_READ},
+};
+
+static bool add_rule(int ruleset, const struct confine_rule *rule, struct error *err)
+{
+    int fd = open(rule->path, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT || error_set(err, errno, "confine to %s", rule->path);
+    uint64_t access = rule->access == CONFINE_READ ? READ_ACCESS : WRITE_ACCESS;
+    struct landlock_path_beneath_attr beneath = {.allowed_access = access, .parent_fd = fd};
+    long failed = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
+    int os = errno;
+    close(fd);
+    return !failed || error_set(err, os, "confine to %s", rule->path);
+}
+
+static bool add_rules(int ruleset, const struct confine_rule *rules, size_t count,
+                      struct error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!add_rule(ruleset, &rules[i], err))
+            return false;
+    return true;
+}
+
+enum confine_result confine(const struct confine_rule *rules, size_t count, struct error *err)
+{
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (abi < ABI_WITH_RENAMES)
+        return CONFINE_NOT_OFFERED;
+    struct landlock_ruleset_attr handled = {.handled_access_fs = HANDLED_ACCESS};
+    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0);
+    if (ruleset < 0) {
+        error_set(err, errno, "confine");
+        return CONFINE_FAILED;
+    }
+    bool is_good =
+        add_rules(ruleset, always, COUNT(always), err) && add_rules(ruleset, rules, count, err);
+    if (is_good && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        is_good = error_set(err, errno, "no_new_privs");
+    if (is_good && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
+        is_good = error_set(err, errno, "confine");
+    close(ruleset);
+    return is_good ? CONFINED : CONFINE_FAILED;
+}

@@ -1,0 +1,22 @@
+/* Takes away what a process does not need: after this it reaches only the folders named, and no
+ * program it starts gets more (Landlock, no_new_privs). Nothing here can be undone. */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+enum confine_access { CONFINE_READ, CONFINE_WRITE };
+
+struct confine_rule {
+    const char *path; /* a folder and all below it; one that does not exist is left out */
+    enum confine_access access;
+};
+
+enum confine_result {
+    CONFINED,
+    CONFINE_NOT_OFFERED, /* the kernel has no Landlock, or one too old to allow renames */
+    CONFINE_FAILED,      /* err says why */
+};
+/* What every process needs besides (programs, libraries and settings of the system, to read) is
+ * allowed by itself. */
+enum confine_result confine(const struct confine_rule *rules, size_t count, struct error *err);
