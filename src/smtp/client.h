@@ -54,7 +54,8 @@ struct delivery_result {
     char status[12];     /* enhanced status code: the peer's, or the one that fits */
     struct bytes reply;  /* the peer's words (all lines joined by a space, code included), or
                             what went wrong; at most REPLY_LIMIT bytes, valid until stepping */
-    bool was_connection; /* the connection failed, not this message: try another host */
+    bool was_connection; /* the connection failed, not this message: try another host. Never when
+                            the whole text was sent and no reply came: the message may be there */
     bool has_dsn;        /* DELIVERED, and the next hop takes over NOTIFY=SUCCESS duties */
 };
 enum { REPLY_LIMIT = 512 };
@@ -68,7 +69,7 @@ enum smtp_client_effect smtp_client_step(struct smtp_client *client);
 
 /* In CLIENT_READY: begins a transaction. */
 void smtp_client_message(struct smtp_client *client, const struct smtp_client_message *message);
-/* In CLIENT_READY: says QUIT and closes. */
+/* In CLIENT_READY: says QUIT, waits a while for the reply, and closes. */
 void smtp_client_quit(struct smtp_client *client);
 /* In CLIENT_WANT_TEXT: hands in the next run of message text (CRLF line ends); it is copied into
  * the output, dots stuffed or as a BDAT chunk. is_last ends the message. */
@@ -81,7 +82,7 @@ struct bytes smtp_client_output(const struct smtp_client *client);
 void smtp_client_sent(struct smtp_client *client, size_t count, int64_t now_ms);
 
 int64_t smtp_client_deadline(const struct smtp_client *client);
-/* The deadline has come: results follow, then CLIENT_CLOSE. */
+/* The deadline has come: results follow, then CLIENT_CLOSE. Does nothing before it. */
 void smtp_client_expire(struct smtp_client *client, int64_t now_ms);
 /* The connection broke or could not be made; reason for people. Results follow, then
  * CLIENT_CLOSE. */

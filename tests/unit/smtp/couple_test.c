@@ -237,28 +237,28 @@ static void turn(struct couple *couple)
     run_client(couple);
 }
 
-/* Gives how many messages were stored. */
-static size_t couple_run(uint64_t seed, enum smtp_role role)
+static const struct smtp_server_settings server_settings = {
+    .hostname = BYTES_INIT("mx.example"),
+    .role = ROLE_MX,
+    .size_limit = 50 << 20,
+    .line_limit = 4096,
+    .recipient_limit = 1000,
+    .error_limit = 1000000,
+    .command_timeout_ms = 300000,
+    .data_timeout_ms = 300000,
+};
+static const struct smtp_client_settings client_settings = {
+    .dialect = DIALECT_SMTP,
+    .hostname = BYTES_INIT("me.example"),
+    .greeting_timeout_ms = 1000,
+    .command_timeout_ms = 1000,
+    .data_begin_timeout_ms = 1000,
+    .data_block_timeout_ms = 1000,
+    .data_end_timeout_ms = 1000,
+};
+
+static void envelope_fill(struct couple *couple)
 {
-    struct smtp_server_settings server_settings = {
-        .hostname = BYTES("mx.example"),
-        .role = role,
-        .size_limit = 50 << 20,
-        .line_limit = 4096,
-        .recipient_limit = 1000,
-        .error_limit = 1000000,
-        .command_timeout_ms = 300000,
-        .data_timeout_ms = 300000,
-    };
-    struct smtp_client_settings client_settings = {
-        .dialect = role == ROLE_LMTP ? DIALECT_LMTP : DIALECT_SMTP,
-        .hostname = BYTES("me.example"),
-        .greeting_timeout_ms = 1000,
-        .command_timeout_ms = 1000,
-        .data_begin_timeout_ms = 1000,
-        .data_block_timeout_ms = 1000,
-        .data_end_timeout_ms = 1000,
-    };
     static struct envelope_recipient recipients[RECIPIENTS_MAX];
     static size_t indexes[RECIPIENTS_MAX];
     static char addresses[RECIPIENTS_MAX][16];
@@ -267,18 +267,28 @@ static size_t couple_run(uint64_t seed, enum smtp_role role)
         recipients[i].address = bytes_of(addresses[i]);
         indexes[i] = i;
     }
+    couple->envelope = (struct envelope){.reverse_path = BYTES("me@me.example"),
+                                         .recipients = recipients,
+                                         .recipient_count = RECIPIENTS_MAX};
+    couple->message =
+        (struct smtp_client_message){.envelope = &couple->envelope, .recipients = indexes};
+}
+
+/* Gives how many messages were stored. */
+static size_t couple_run(uint64_t seed, enum smtp_role role)
+{
+    struct smtp_server_settings its = server_settings;
+    struct smtp_client_settings ours = client_settings;
     struct couple couple = {.random = seed, .role = role, .messages_left = 4};
-    couple.envelope = (struct envelope){.reverse_path = BYTES("me@me.example"),
-                                        .recipients = recipients,
-                                        .recipient_count = RECIPIENTS_MAX};
-    couple.message =
-        (struct smtp_client_message){.envelope = &couple.envelope, .recipients = indexes};
-    buf_init(&couple.to_server, SIZE_MAX);
-    buf_init(&couple.to_client, SIZE_MAX);
-    buf_init(&couple.text, SIZE_MAX);
-    buf_init(&couple.arrived, SIZE_MAX);
-    couple.server = smtp_server_new(&server_settings, BYTES("192.0.2.1"), 0, 0);
-    couple.client = smtp_client_new(&client_settings, 0);
+    struct buf *const bufs[] = {&couple.to_server, &couple.to_client, &couple.text,
+                                &couple.arrived};
+    for (size_t i = 0; i < COUNT(bufs); i++)
+        buf_init(bufs[i], SIZE_MAX);
+    envelope_fill(&couple);
+    its.role = role;
+    ours.dialect = role == ROLE_LMTP ? DIALECT_LMTP : DIALECT_SMTP;
+    couple.server = smtp_server_new(&its, BYTES("192.0.2.1"), 0, 0);
+    couple.client = smtp_client_new(&ours, 0);
     run_server(&couple);
     for (size_t turns = 0; !couple.client_is_closed; turns++) {
         assert_true(turns < TURNS_MAX);
@@ -289,10 +299,8 @@ static size_t couple_run(uint64_t seed, enum smtp_role role)
     assert_int_equal(smtp_client_messages(couple.client), 4);
     smtp_client_free(couple.client);
     smtp_server_free(couple.server);
-    buf_done(&couple.to_server);
-    buf_done(&couple.to_client);
-    buf_done(&couple.text);
-    buf_done(&couple.arrived);
+    for (size_t i = 0; i < COUNT(bufs); i++)
+        buf_done(bufs[i]);
     return couple.stored;
 }
 
