@@ -89,9 +89,8 @@ void log_escape(struct buf *out, struct bytes value)
     buf_add_byte(out, '"');
 }
 
-static void add_value(struct buf *out, const struct log_field *field)
+static void add_value(struct buf *out, const struct log_field *field, bool is_json)
 {
-    bool is_json = state.format == LOG_JSON;
     switch (field->kind) {
     case LOG_KIND_NUMBER:
         if (field->number < 0)
@@ -117,9 +116,8 @@ static void add_value(struct buf *out, const struct log_field *field)
     }
 }
 
-static void add_field(struct buf *out, const struct log_field *field)
+static void add_field(struct buf *out, const struct log_field *field, bool is_json)
 {
-    bool is_json = state.format == LOG_JSON;
     bool is_first = out->len <= (is_json ? 1 : 0);
     if (!is_first)
         buf_add_byte(out, is_json ? ',' : ' ');
@@ -127,7 +125,7 @@ static void add_field(struct buf *out, const struct log_field *field)
         buf_add_byte(out, '"');
     buf_add(out, bytes_of(field->name));
     buf_add(out, is_json ? BYTES("\":") : BYTES("="));
-    add_value(out, field);
+    add_value(out, field, is_json);
 }
 
 static void write_all(struct bytes text)
@@ -163,34 +161,54 @@ static void emit(enum log_level level, struct bytes line)
         log_flush();
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields,
-               size_t count)
+struct event {
+    int64_t instant_ms;
+    enum log_level level;
+    const char *name;
+    const struct log_field *fields;
+    size_t count;
+};
+
+/* Prints the event to the line, which has LINE_LIMIT of room, and leaves a byte for its end. */
+static void print_line(struct buf *line, const struct event *event, bool is_json)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
-    if (level < state.least)
-        return;
-    int64_t now_ms = instant_now_ms();
     uint8_t time_bytes[32];
     struct buf time = {.at = time_bytes, .cap = sizeof time_bytes, .limit = sizeof time_bytes};
-    instant_print(&time, now_ms);
+    instant_print(&time, event->instant_ms);
 
+    buf_clear(line);
+    line->limit = LINE_LIMIT - 2;
+    if (is_json)
+        buf_add_byte(line, '{');
+    add_field(line, &LOG_BYTES("time", buf_view(&time)), is_json);
+    add_field(line, &LOG_TEXT("level", names[event->level]), is_json);
+    add_field(line, &LOG_TEXT("process", state.process), is_json);
+    add_field(line, &LOG_TEXT("event", event->name), is_json);
+    for (size_t i = 0; i < event->count; i++)
+        if (event->fields[i].kind != LOG_KIND_ID || event->fields[i].number != 0)
+            add_field(line, &event->fields[i], is_json);
+    line->limit = LINE_LIMIT;
+    line->overflowed = false;
+    if (is_json)
+        buf_add_byte(line, '}');
+}
+
+void log_write(enum log_level level, const char *name, const struct log_field *fields, size_t count)
+{
+    if (level < state.least)
+        return;
+    struct event event = {instant_now_ms(), level, name, fields, count};
+    bool is_json = state.format == LOG_JSON;
     uint8_t line_bytes[LINE_LIMIT];
-    struct buf line = {.at = line_bytes, .cap = LINE_LIMIT, .limit = LINE_LIMIT - 2};
-    if (state.format == LOG_JSON)
-        buf_add_byte(&line, '{');
-    add_field(&line, &LOG_BYTES("time", buf_view(&time)));
-    add_field(&line, &LOG_TEXT("level", names[level]));
-    add_field(&line, &LOG_TEXT("process", state.process));
-    add_field(&line, &LOG_TEXT("event", event));
-    for (size_t i = 0; i < count; i++)
-        if (fields[i].kind != LOG_KIND_ID || fields[i].number != 0)
-            add_field(&line, &fields[i]);
-    line.limit = LINE_LIMIT;
-    line.overflowed = false;
-    if (state.format == LOG_JSON)
-        buf_add_byte(&line, '}');
+    struct buf line = {.at = line_bytes, .cap = LINE_LIMIT, .limit = LINE_LIMIT};
+    /* The sink always gets logfmt: whoever reads it later need not know what was configured. */
+    if (!is_json || state.sink)
+        print_line(&line, &event, false);
     if (state.sink)
-        state.sink(state.context, now_ms, buf_view(&line));
+        state.sink(state.context, event.instant_ms, buf_view(&line));
+    if (is_json)
+        print_line(&line, &event, true);
     buf_add_byte(&line, '\n');
     emit(level, buf_view(&line));
 }

@@ -222,7 +222,7 @@ bool schema_scan_size(struct bytes text, uint64_t *out)
     if (!scan_u64(bytes_sub(text, 0, digits), UINT64_MAX >> 30, &number))
         return false;
     for (size_t i = 0; i < COUNT(size_units); i++)
-        if (bytes_equal_nocase(bytes_from(text, digits), bytes_of(size_units[i].name))) {
+        if (bytes_equal(bytes_from(text, digits), bytes_of(size_units[i].name))) {
             *out = number * size_units[i].factor;
             return true;
         }

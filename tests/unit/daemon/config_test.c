@@ -1,0 +1,488 @@
+/* The configuration: what is read from a good one, and the exact words for a bad one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "daemon/config.h"
+#include "daemon/schema.h"
+
+#define GOOD "hostname: mx.example.org\nlisten: [{address: \"127.0.0.1:2525\"}]\n"
+
+/* --- Bad ones -----------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *name, *text, *want;
+} bad_rows[] = {
+    {"empty", "", "c.yaml: the file is empty; write at least hostname and listen\n"},
+    {"not a mapping", "- a\n",
+     "c.yaml:1: the file is a mapping of keys, not a list\n"
+     "c.yaml: \"hostname\" is missing; write hostname: mx.example.org\n"},
+    {"not YAML", "hostname: [a\n",
+     "c.yaml:2: not YAML: while parsing a flow sequence, did not find expected ',' or ']'\n"},
+    {"tab", "hostname:\n\t- a\n",
+     "c.yaml:2: not YAML: while scanning for the next token, found character that cannot start "
+     "any token\n"},
+    {"two documents", GOOD "---\nhostname: b\n",
+     "c.yaml:3: a second document begins; write one only\n"},
+    {"deep", "hostname: [[[[[[[[[[[[[[[[[[[[a]]]]]]]]]]]]]]]]]]]]\n",
+     "c.yaml:1: values are nested more than 16 deep\n"},
+    {"no listener", "hostname: mx.example.org\n",
+     "c.yaml: nothing to listen on; write listen: [{address: \"0.0.0.0:25\", role: mx}]\n"},
+    {"near miss", GOOD "domians: []\n",
+     "c.yaml:3: unknown key \"domians\"; did you mean \"domains\"?\n"},
+    {"near miss inside", GOOD "limits: {message_sizes: 1M}\n",
+     "c.yaml:3: unknown key \"message_sizes\" in \"limits\"; did you mean \"message_size\"?\n"},
+    {"unknown", GOOD "log: {colour: yes}\n",
+     "c.yaml:3: unknown key \"colour\" in \"log\"; known are: level, format\n"},
+    {"twice", GOOD "hostname: b\n",
+     "c.yaml:3: \"hostname\" is given twice; the first is in line 1\n"},
+    {"no value", GOOD "user:\n",
+     "c.yaml:3: \"user\" has no value; write one or leave the key out\n"},
+    {"list for text", GOOD "user: [a]\n", "c.yaml:3: \"user\" takes a single value, not a list\n"},
+    {"NUL", GOOD "user: \"a\\0b\"\n", "c.yaml:3: the value of \"user\" holds a NUL\n"},
+    {"number", GOOD "workers: many\n",
+     "c.yaml:3: \"workers\" takes a number from 1 to 32, not \"many\"\n"},
+    {"number out of range", GOOD "workers: 33\n",
+     "c.yaml:3: \"workers\" takes a number from 1 to 32, not \"33\"\n"},
+    {"size", GOOD "limits: {message_size: 5Q}\n",
+     "c.yaml:3: \"limits.message_size\" takes a size such as 10K, 50M or 1G, from 64K to 4G, not "
+     "\"5Q\"\n"},
+    {"time without unit", GOOD "queue: {expire: 5}\n",
+     "c.yaml:3: \"queue.expire\" takes a time such as 250ms, 90s, 5m, 4h or 5d, from 1ms to 365d, "
+     "not \"5\"\n"},
+    {"word", GOOD "log: {level: loud}\n",
+     "c.yaml:3: \"log.level\" takes debug, info, warning or error, not \"loud\"\n"},
+    {"controls are not shown", GOOD "log: {level: \"a\\x1bb\"}\n",
+     "c.yaml:3: \"log.level\" takes debug, info, warning or error, not \"a?b\"\n"},
+    {"host name", "hostname: a b\nlisten: [{address: \"127.0.0.1:1\"}]\n",
+     "c.yaml:1: \"a b\" is no host name; write one like mx.example.org\n"},
+    {"retries", GOOD "queue: {retry_first: 2h}\n",
+     "c.yaml: \"queue.retry_first\" is longer than \"queue.retry_max\"\n"},
+
+    {"listener without port", "hostname: a.b\nlisten: [{address: 127.0.0.1}]\n",
+     "c.yaml:2: \"listen.address\" takes an IP address and a port such as \"0.0.0.0:25\" or "
+     "\"[::]:25\", not \"127.0.0.1\"\n"},
+    {"listener with port 0", "hostname: a.b\nlisten: [{address: \"127.0.0.1:0\"}]\n",
+     "c.yaml:2: \"listen.address\" takes an IP address and a port such as \"0.0.0.0:25\" or "
+     "\"[::]:25\", not \"127.0.0.1:0\"\n"},
+    {"listener with a name", "hostname: a.b\nlisten: [{address: \"localhost:25\"}]\n",
+     "c.yaml:2: \"listen.address\" takes an IP address and a port such as \"0.0.0.0:25\" or "
+     "\"[::]:25\", not \"localhost:25\"\n"},
+    {"IPv6 without brackets", "hostname: a.b\nlisten: [{address: \"::1:25\"}]\n",
+     "c.yaml:2: \"listen.address\" takes an IP address and a port such as \"0.0.0.0:25\" or "
+     "\"[::]:25\", not \"::1:25\"\n"},
+    {"same place twice",
+     "hostname: a.b\nlisten:\n - address: \"127.0.0.1:25\"\n - address: \"0.0.0.0:25\"\n",
+     "c.yaml:4: \"0.0.0.0:25\" is taken by the listener in line 3\n"},
+    {"listener without address", "hostname: a.b\nlisten: [{role: mx}]\n",
+     "c.yaml:2: the listener has no address; write address: \"0.0.0.0:25\"\n"},
+    {"role", "hostname: a.b\nlisten: [{address: \"1.2.3.4:25\", role: lmtp}]\n",
+     "c.yaml:2: \"listen.role\" takes mx or submission, not \"lmtp\"\n"},
+    {"TLS of a listener", "hostname: a.b\nlisten: [{address: \"1.2.3.4:25\", tls: required}]\n",
+     "c.yaml:2: tls: required: TLS is not in this version; write tls: none\n"},
+    {"listeners are a list", "hostname: a.b\nlisten: 25\n",
+     "c.yaml:2: \"listen\" takes a list: [first, second]\n"},
+
+    {"TLS", GOOD "tls: {certificate: a}\n",
+     "c.yaml:3: \"tls\" is not in this version; leave it out\n"},
+    {"outbound TLS", GOOD "outbound: {tls: opportunistic}\n",
+     "c.yaml:3: tls: opportunistic: TLS is not in this version; write tls: none\n"},
+    {"resolver", GOOD "resolver: {servers: [\"127.0.0.1:53\"]}\n",
+     "c.yaml:3: \"resolver\" is not in this version; leave it out; mail for other domains goes by "
+     "routes\n"},
+
+    {"domain twice", GOOD "domains:\n - {name: a.example}\n - {name: A.example}\n",
+     "c.yaml:5: domain \"A.example\" is listed twice\n"},
+    {"no domain", GOOD "domains: [{name: \"a b\"}]\n",
+     "c.yaml:3: \"a b\" is no domain; write one like example.org\n"},
+    {"domain without name", GOOD "domains: [{mailboxes: any}]\n",
+     "c.yaml:3: the domain has no name; write name: example.org\n"},
+    {"directory", GOOD "domains: [{name: a.example, mailboxes: directory}]\n",
+     "c.yaml:3: mailboxes: directory: accounts are not in this version; write any or a list of "
+     "names\n"},
+    {"mailboxes", GOOD "domains: [{name: a.example, mailboxes: all}]\n",
+     "c.yaml:3: \"domains.mailboxes\" takes any or a list of names, not \"all\"\n"},
+    {"mailbox with domain", GOOD "domains: [{name: a.example, mailboxes: [ann@a.example]}]\n",
+     "c.yaml:3: mailbox \"ann@a.example\": write the name alone, without @ and domain\n"},
+    {"mailbox with space", GOOD "domains: [{name: a.example, mailboxes: [a b]}]\n",
+     "c.yaml:3: mailbox \"a b\" is no name of a mailbox; write one like ann or ann.lee\n"},
+    {"alias without @", GOOD "domains: [{name: a.example, aliases: {sales: ann}}]\n",
+     "c.yaml:3: the alias's target \"ann\" has no @; write one like ann@example.org\n"},
+    {"alias to no address", GOOD "domains: [{name: a.example, aliases: {sales: [a@b@c]}}]\n",
+     "c.yaml:3: the alias's target \"a@b@c\" is no address; write one like ann@example.org\n"},
+    {"alias to nothing", GOOD "domains: [{name: a.example, aliases: {sales: []}}]\n",
+     "c.yaml:3: alias \"sales\" has no target\n"},
+    {"alias twice", GOOD "domains:\n - name: a.example\n   aliases:\n    x: a@b.c\n    x: a@b.c\n",
+     "c.yaml:7: alias \"x\" is given twice\n"},
+    {"alias is an address", GOOD "domains: [{name: a.example, aliases: {a@b.c: d@e.f}}]\n",
+     "c.yaml:3: alias \"a@b.c\" is no name; write the part before the @ alone\n"},
+    {"aliases", GOOD "domains: [{name: a.example, aliases: [a]}]\n",
+     "c.yaml:3: \"domains.aliases\" takes a mapping: {sales: ann@example.org}\n"},
+    {"catch-all", GOOD "domains: [{name: a.example, catch_all: ann}]\n",
+     "c.yaml:3: \"domains.catch_all\" \"ann\" has no @; write one like ann@example.org\n"},
+    {"delimiter", GOOD "domains: [{name: a.example, delimiter: \"++\"}]\n",
+     "c.yaml:3: \"domains.delimiter\" takes one mark such as \"+\" or \"-\", or \"\"\n"},
+
+    {"both deliveries", GOOD "deliver: {mailbox: a, lmtp: \"unix:/b\"}\n",
+     "c.yaml:3: \"deliver\" has both mailbox and lmtp; local mail goes to one place, remove the "
+     "other\n"},
+    {"LMTP by SMTP", GOOD "deliver: {lmtp: \"smtp://a.example:25\"}\n",
+     "c.yaml:3: \"deliver.lmtp\" speaks LMTP; write unix:/path or lmtp://HOST:PORT\n"},
+    {"network", GOOD "relay: {networks: [here]}\n",
+     "c.yaml:3: \"here\" is no network; write one like 192.0.2.0/24 or 2001:db8::/32\n"},
+    {"network with bits", GOOD "relay: {networks: [192.0.2.1/24]}\n",
+     "c.yaml:3: network \"192.0.2.1/24\" has bits set behind its length; write 192.0.2.0/24\n"},
+    {"route pattern", GOOD "routes: [{to: \"*.example\", via: \"smtp://a.example\"}]\n",
+     "c.yaml:3: \"routes.to\" takes example.org, .example.org or \"*\", not \"*.example\"\n"},
+    {"half a route", GOOD "routes: [{to: \"*\"}]\n",
+     "c.yaml:3: a route takes both; write {to: \"*\", via: \"smtp://HOST:25\"}\n"},
+    {"route twice",
+     GOOD "routes:\n - {to: b.c, via: \"smtp://a.b\"}\n - {to: b.c, via: \"smtp://a.b\"}\n",
+     "c.yaml:5: there are two routes to \"b.c\"\n"},
+    {"route to a local domain",
+     GOOD "domains: [{name: b.c}]\nroutes: [{to: b.c, via: \"smtp://a.b\"}]\n",
+     "c.yaml:3: \"b.c\" is a local domain and has a route too; remove one\n"},
+    {"several at once", "hostname: mx\nlisten: 1\nworkers: 0\nx: y\n",
+     "c.yaml:2: \"listen\" takes a list: [first, second]\n"
+     "c.yaml:3: \"workers\" takes a number from 1 to 32, not \"0\"\n"
+     "c.yaml:4: unknown key \"x\"; known are: hostname, listen, domains, deliver, relay, routes, "
+     "outbound, spool, run, user, workers, log, limits, queue\n"},
+};
+
+/* Parses a copy that ends where its memory ends. */
+static struct config *parse(const char *text, struct buf *problems)
+{
+    size_t len = strlen(text);
+    uint8_t *exact = malloc(len ? len : 1);
+    assert_non_null(exact);
+    memcpy(exact, text, len);
+    buf_init(problems, 65536);
+    struct config *config = config_parse((struct bytes){exact, len}, "c.yaml", "/etc/x", problems);
+    free(exact);
+    return config;
+}
+
+static void problems_are_named(void **state)
+{
+    for (size_t i = 0; i < COUNT(bad_rows); i++) {
+        struct buf problems;
+        struct config *config = parse(bad_rows[i].text, &problems);
+        buf_add_byte(&problems, 0);
+        if (config || strcmp((const char *)problems.at, bad_rows[i].want) != 0)
+            fail_msg("%s: got %s", bad_rows[i].name, config ? "no problem" : (char *)problems.at);
+        buf_done(&problems);
+    }
+}
+
+static void problems_are_bounded(void **state)
+{
+    struct buf text, problems;
+    buf_init(&text, 65536);
+    for (int i = 0; i < 100; i++)
+        buf_addf(&text, "unknown%d: 1\n", i);
+    buf_add_byte(&text, 0);
+    assert_null(parse((const char *)text.at, &problems));
+    size_t lines = 0;
+    for (size_t i = 0; i < problems.len; i++)
+        lines += problems.at[i] == '\n';
+    assert_int_equal(lines, SCHEMA_PROBLEM_LIMIT + 1);
+    buf_done(&problems);
+    buf_done(&text);
+}
+
+/* Aliases of one list: a text of some kilobytes that would mean hundreds of millions of names. */
+static void aliases_are_bounded(void **state)
+{
+    struct buf text, problems;
+    buf_init(&text, 1 << 20);
+    buf_addf(&text, GOOD "domains:\n - name: first.example\n   mailboxes: &all [");
+    for (int i = 0; i < 2000; i++)
+        buf_addf(&text, "%sm%d", i ? "," : "", i);
+    buf_addf(&text, "]\n");
+    for (int i = 0; i < 2000; i++)
+        buf_addf(&text, " - {name: d%d.example, mailboxes: *all}\n", i);
+    buf_add_byte(&text, 0);
+    assert_null(parse((const char *)text.at, &problems));
+    assert_true(problems.len > 0);
+    buf_done(&problems);
+    buf_done(&text);
+}
+
+static void large_texts_are_refused(void **state)
+{
+    struct buf problems;
+    char *text = malloc(SCHEMA_TEXT_LIMIT + 2);
+    assert_non_null(text);
+    memset(text, ' ', SCHEMA_TEXT_LIMIT + 1);
+    text[SCHEMA_TEXT_LIMIT + 1] = 0;
+    assert_null(parse(text, &problems));
+    assert_true(bytes_equal(buf_view(&problems), BYTES("c.yaml: the file is larger than 1 MiB\n")));
+    buf_done(&problems);
+    free(text);
+}
+
+static void long_socket_paths_are_refused(void **state)
+{
+    struct buf text, problems;
+    buf_init(&text, 4096);
+    buf_addf(&text, GOOD "run: /%0*d\n", 100, 0);
+    buf_add_byte(&text, 0);
+    assert_null(parse((const char *)text.at, &problems));
+    assert_true(bytes_search(buf_view(&problems), BYTES("too long for the path of a Unix socket")) <
+                problems.len);
+    assert_true(bytes_starts(buf_view(&problems), BYTES("c.yaml:3: ")));
+    buf_done(&problems);
+    buf_done(&text);
+}
+
+/* --- Good ones -------------------------------------------------------------------------------- */
+
+static struct config *parse_good(const char *text)
+{
+    struct buf problems;
+    struct config *config = parse(text, &problems);
+    if (!config)
+        fail_msg("%.*s", BYTES_ARGS(buf_view(&problems)));
+    assert_int_equal(problems.len, 0);
+    buf_done(&problems);
+    return config;
+}
+
+static void defaults_are_set(void **state)
+{
+    struct config *config = parse_good(GOOD);
+    const struct smtp_server_settings *smtp = &config->listeners[0].smtp;
+    assert_string_equal(config->hostname, "mx.example.org");
+    assert_string_equal(config->spool.path, "/var/spool/postrider");
+    assert_string_equal(config->run_folder, "/var/spool/postrider/run");
+    assert_string_equal(config->control_socket, "/var/spool/postrider/run/control.sock");
+    assert_string_equal(config->trace_folder, "/var/spool/postrider/trace");
+    assert_string_equal(config->mailbox_root, "/var/lib/postrider/mail");
+    assert_true(config->spool.is_durable);
+    assert_int_equal(config->spool.segment_bytes, 64 << 20);
+    assert_int_equal(config->workers, 1);
+    assert_null(config->user);
+    assert_int_equal(config->log_level, LOG_INFO);
+    assert_int_equal(config->log_format, LOG_LOGFMT);
+    assert_int_equal(config->listener_count, 1);
+    assert_int_equal(config->listeners[0].port, 2525);
+    assert_string_equal(config->listeners[0].host, "127.0.0.1");
+    assert_int_equal(smtp->role, ROLE_MX);
+    assert_int_equal(smtp->size_limit, 50 << 20);
+    assert_int_equal(smtp->recipient_limit, 1000);
+    assert_int_equal(smtp->hold_limit_ms, 0); /* for submission only */
+    assert_true(bytes_equal(smtp->hostname, BYTES("mx.example.org")));
+    /* RFC 5321, 4.5.3.2: the least that each may be. */
+    assert_true(smtp->command_timeout_ms >= 5 * 60000);
+    assert_true(smtp->data_timeout_ms >= 3 * 60000);
+    assert_true(config->client.greeting_timeout_ms >= 5 * 60000);
+    assert_true(config->client.command_timeout_ms >= 5 * 60000);
+    assert_true(config->client.data_begin_timeout_ms >= 2 * 60000);
+    assert_true(config->client.data_block_timeout_ms >= 3 * 60000);
+    assert_true(config->client.data_end_timeout_ms >= 10 * 60000);
+    assert_int_equal(config->queue.expire_ms, INT64_C(5) * 86400000);
+    config_free(config);
+}
+
+static const char full_text[] =
+    "hostname: mx.example.org\n"
+    "listen:\n"
+    "  - {address: \"0.0.0.0:25\", role: mx, tls: none}\n"
+    "  - {address: \"[::]:25\"}\n"
+    "  - {address: \"127.0.0.1:587\", role: submission}\n"
+    "domains:\n"
+    "  - name: example.org\n"
+    "    mailboxes: [ann, bob]\n"
+    "    aliases: {postmaster: ann@example.org, sales: [ann@example.org, bob@far.example]}\n"
+    "    delimiter: \"-\"\n"
+    "  - {name: any.example, mailboxes: any, catch_all: ann@example.org, delimiter: \"\"}\n"
+    "deliver: {lmtp: \"unix:lmtp\"}\n"
+    "relay: {networks: [127.0.0.0/8, \"2001:db8::/32\"]}\n"
+    "routes:\n"
+    "  - {to: partner.example, via: \"smtp://10.0.0.5:2525\", tls: none}\n"
+    "  - {to: \"*\", via: \"smtp://smart.example\"}\n"
+    "outbound: {tls: none, idle: 250ms}\n"
+    "spool: {path: spool, sync: none, segment: 8M}\n"
+    "run: /run/x\n"
+    "user: mail\n"
+    "workers: 2\n"
+    "log: {level: debug, format: json}\n"
+    "limits: {message_size: 1G, hold_limit: 1d, hops: 30}\n"
+    "queue: {retry_first: 1s, retry_max: 90s, connections: 3}\n";
+
+static void all_keys_are_read(void **state)
+{
+    struct config *config = parse_good(full_text);
+    struct ip ip;
+    assert_int_equal(config->listener_count, 3);
+    assert_string_equal(config->listeners[1].host, "::");
+    assert_int_equal(config->listeners[2].role, ROLE_SUBMISSION);
+    assert_int_equal(config->listeners[2].smtp.hold_limit_ms, 86400000);
+    assert_int_equal(config->listeners[0].smtp.size_limit, 1 << 30);
+    assert_null(config->mailbox_root);
+    assert_string_equal(config->spool.path, "/etc/x/spool");
+    assert_string_equal(config->run_folder, "/run/x");
+    assert_false(config->spool.is_durable);
+    assert_string_equal(config->user, "mail");
+    assert_int_equal(config->workers, 2);
+    assert_int_equal(config->log_level, LOG_DEBUG);
+    assert_int_equal(config->log_format, LOG_JSON);
+    assert_int_equal(config->limits.hops, 30);
+    assert_int_equal(config->limits.client_idle_ms, 250);
+    assert_int_equal(config->queue.lane_connections, 3);
+    assert_int_equal(config->queue.retry_max_ms, 90000);
+    assert_true(ip_scan(BYTES("127.1.2.3"), &ip) && networks_have(config->relay_networks, &ip));
+    assert_true(ip_scan(BYTES("192.0.2.1"), &ip) && !networks_have(config->relay_networks, &ip));
+    assert_true(recipients_is_local_domain(config->recipients, BYTES("EXAMPLE.org")));
+    assert_false(recipients_is_local_domain(config->recipients, BYTES("far.example")));
+    const struct endpoint *endpoint = routes_find(config->routes, BYTES("any.example"));
+    assert_non_null(endpoint);
+    assert_true(bytes_equal(endpoint->unix_path, BYTES("/etc/x/lmtp")));
+    endpoint = routes_find(config->routes, BYTES("partner.example"));
+    assert_non_null(endpoint);
+    assert_int_equal(endpoint->port, 2525);
+    endpoint = routes_find(config->routes, BYTES("else.example"));
+    assert_non_null(endpoint);
+    assert_true(bytes_equal(endpoint->host, BYTES("smart.example")));
+    config_free(config);
+}
+
+static void local_mail_goes_to_the_mailbox_agent(void **state)
+{
+    struct config *config =
+        parse_good(GOOD "domains: [{name: a.example}]\ndeliver: {mailbox: mail}\nspool: s\n");
+    const struct endpoint *endpoint = routes_find(config->routes, BYTES("a.example"));
+    assert_non_null(endpoint);
+    assert_int_equal(endpoint->kind, ENDPOINT_LMTP);
+    assert_true(bytes_equal(endpoint->unix_path, BYTES("/etc/x/s/run/mailbox.sock")));
+    assert_string_equal(config->mailbox_socket, "/etc/x/s/run/mailbox.sock");
+    assert_string_equal(config->mailbox_root, "/etc/x/mail");
+    assert_null(routes_find(config->routes, BYTES("b.example")));
+    config_free(config);
+}
+
+/* Every cut of a good text is either good or has a problem said. */
+static void every_cut_is_safe(void **state)
+{
+    for (size_t len = 0; len < sizeof full_text; len++) {
+        char text[sizeof full_text] = "";
+        struct buf problems;
+        memcpy(text, full_text, len);
+        text[len] = 0;
+        struct config *config = parse(text, &problems);
+        assert_true(config || problems.len > 0);
+        config_free(config);
+        buf_done(&problems);
+    }
+}
+
+static void a_missing_file_is_said(void **state)
+{
+    struct buf problems;
+    buf_init(&problems, 4096);
+    assert_null(config_load("/nonexistent/c.yaml", &problems));
+    assert_true(bytes_equal(buf_view(&problems),
+                            BYTES("/nonexistent/c.yaml: No such file or directory\n")));
+    buf_done(&problems);
+}
+
+static void a_file_knows_its_folder(void **state)
+{
+    char folder[] = "/tmp/config_test_XXXXXX", path[64];
+    struct buf problems;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/c.yaml", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(GOOD "spool: s\n", file);
+    fclose(file);
+    buf_init(&problems, 4096);
+    struct config *config = config_load(path, &problems);
+    assert_non_null(config);
+    assert_string_equal(config->folder, folder);
+    assert_string_equal(config->path, path);
+    config_free(config);
+    buf_done(&problems);
+    unlink(path);
+    rmdir(folder);
+}
+
+/* --- Values ----------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *text;
+    int64_t size, duration_ms; /* -1: none */
+} value_rows[] = {
+    {"0", 0, 0},
+    {"1", 1, -1},
+    {"10K", 10240, -1},
+    {"10k", -1, -1},
+    {"50M", 50 << 20, -1},
+    {"1G", 1 << 30, -1},
+    {"250ms", -1, 250},
+    {"90s", -1, 90000},
+    {"5m", -1, 300000},
+    {"4h", -1, 14400000},
+    {"5d", -1, 432000000},
+    {"5 d", -1, -1},
+    {"-1", -1, -1},
+    {"", -1, -1},
+    {"K", -1, -1},
+    {"s", -1, -1},
+    {"99999999999999999999", -1, -1},
+    {"99999999999G", -1, -1},
+    {"1KB", -1, -1},
+};
+
+static void values_are_read(void **state)
+{
+    for (size_t i = 0; i < COUNT(value_rows); i++) {
+        struct bytes text = bytes_of(value_rows[i].text);
+        uint64_t size;
+        int64_t duration_ms;
+        if (!schema_scan_size(text, &size))
+            size = UINT64_MAX;
+        if (!schema_scan_duration(text, &duration_ms))
+            duration_ms = -1;
+        if (size != (uint64_t)value_rows[i].size || duration_ms != value_rows[i].duration_ms)
+            fail_msg("%s", value_rows[i].text);
+    }
+}
+
+static void keys_are_listed(void **state)
+{
+    struct buf out;
+    buf_init(&out, 65536);
+    config_print_keys(&out);
+    assert_true(bytes_search(buf_view(&out), BYTES("\nqueue ")) < out.len);
+    assert_true(bytes_search(buf_view(&out), BYTES("\n  retry_first ")) < out.len);
+    assert_int_equal(bytes_search(buf_view(&out), BYTES("resolver")), out.len);
+    buf_done(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(problems_are_named),
+        cmocka_unit_test(problems_are_bounded),
+        cmocka_unit_test(aliases_are_bounded),
+        cmocka_unit_test(large_texts_are_refused),
+        cmocka_unit_test(long_socket_paths_are_refused),
+        cmocka_unit_test(defaults_are_set),
+        cmocka_unit_test(all_keys_are_read),
+        cmocka_unit_test(local_mail_goes_to_the_mailbox_agent),
+        cmocka_unit_test(every_cut_is_safe),
+        cmocka_unit_test(a_missing_file_is_said),
+        cmocka_unit_test(a_file_knows_its_folder),
+        cmocka_unit_test(values_are_read),
+        cmocka_unit_test(keys_are_listed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
