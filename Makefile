@@ -9,7 +9,8 @@ sources = $(shell find src tests bench -name '*.[ch]')
 sanitized = -Dbuildtype=debugoptimized -Db_sanitize=address,undefined
 sanitizer_options = ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
-.PHONY: build help packages demo test unit peers check fuzz bench sim format install clean
+.PHONY: build help packages demo test unit peers check fuzz bench sim format install clean \
+    check-format check-build check-layers check-docs check-tidy check-packages
 
 build: ## the release binary, at build/postrider
 	@tools/setup build -Dtests=false
@@ -41,16 +42,31 @@ peers: ## only the tests against real servers and clients
 	@$(sanitizer_options) POSTRIDER=$(CURDIR)/build-test/postrider \
 	    $(PYTHON) -m pytest -q -p no:cacheprovider tests/peers
 
-check: ## format, layers, clang -Werror, clang-tidy, man pages, docs
-	@tools/packages build check
-	@clang-format --dry-run -Werror $(sources)
+check: ## format, layers, clang -Werror, clang-tidy, man pages, docs (-k: go on after findings)
+check: check-format check-build check-layers check-docs check-tidy
+	@echo "make check: all good"
+
+check-format: check-packages
+	@bad=$$(for file in $(sources); do \
+	    clang-format $$file | cmp -s - $$file || echo $$file; done); \
+	    [ -z "$$bad" ] || { echo "not formatted (make format):" $$bad >&2; exit 1; }
+
+check-build: check-packages
 	@CC=clang tools/setup build-check -Dwerror=true -Dbuildtype=debugoptimized
 	@meson compile -C build-check
+
+check-layers: check-build
 	@$(PYTHON) tools/check-layers build-check
+
+check-docs: check-build
 	@$(PYTHON) tools/check-docs build-check/postrider
-	@tools/tidy build-check
 	@mandoc -T lint -W warning docs/man/*.[1-8]
-	@echo "make check: all good"
+
+check-tidy: check-build
+	@tools/tidy build-check
+
+check-packages:
+	@tools/packages build check
 
 fuzz: ## T=module [SECONDS=300]: libFuzzer on one module; a crash becomes a corpus file
 	@tools/packages build fuzz
