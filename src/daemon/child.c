@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/confine.h"
 #include "daemon/schema.h"
 
 enum { SUPERVISOR_FD = 3 };
@@ -165,6 +167,37 @@ static int run_role(struct child *child)
     return 1;
 }
 
+/* Only the folders that the process works in stay within its reach. */
+static bool child_confine(const struct child *child, struct error *err)
+{
+    const struct config *config = child->config;
+    char shard[4096];
+    snprintf(shard, sizeof shard, "%s/%u", config->spool.path, child->index);
+    /* The spool's folder is synced when a shard is made in it, for which it is opened to read. */
+    struct confine_rule rules[3] = {{config->trace_folder, CONFINE_WRITE},
+                                    {config->spool.path, CONFINE_READ}};
+    switch (child->role) {
+    case CHILD_WORKER:
+        if (mkdir(shard, 0700) != 0 && errno != EEXIST)
+            return error_set(err, errno, "make folder %s", shard);
+        rules[2] = (struct confine_rule){shard, CONFINE_WRITE};
+        break;
+    case CHILD_MAILBOX:
+        rules[2] = (struct confine_rule){config->mailbox_root, CONFINE_WRITE};
+        break;
+    case CHILD_CONTROL: rules[2] = (struct confine_rule){config->run_folder, CONFINE_WRITE}; break;
+    }
+    switch (confine(rules, COUNT(rules), err)) {
+    case CONFINED: return true;
+    case CONFINE_NOT_OFFERED:
+        log_warning("not-confined", LOG_TEXT("remedy", "use a kernel with Landlock (5.19 or later, "
+                                                       "lsm=landlock)"));
+        return true;
+    case CONFINE_FAILED: return false;
+    }
+    return false;
+}
+
 int child_run(const char *role_word, const char *index)
 {
     struct child child;
@@ -174,7 +207,10 @@ int child_run(const char *role_word, const char *index)
     if (!find_role(role_word, &role) || !scan_u64(bytes_of(index), 63, &number))
         return 2;
     umask(0077);
-    if (!child_begin(&child, role, (unsigned)number, SUPERVISOR_FD, &err)) {
+    /* Started by way of /proc/self/exe, it would be called "exe". */
+    (void)prctl(PR_SET_NAME, "postrider");
+    if (!child_begin(&child, role, (unsigned)number, SUPERVISOR_FD, &err) ||
+        !child_confine(&child, &err)) {
         log_error("child-failed", LOG_TEXT("reason", err.text));
         return 1;
     }

@@ -29,14 +29,23 @@ static void add_row(struct slots *slots, enum child_role role, unsigned index)
         snprintf(slot->name, sizeof slot->name, "%s", child_role_word(role));
 }
 
+/* A shard from a time with more workers: a worker without listeners delivers what is in it. */
+static bool has_shard(const struct config *config, unsigned index)
+{
+    char shard[4096];
+    snprintf(shard, sizeof shard, "%s/%u", config->spool.path, index);
+    return access(shard, F_OK) == 0;
+}
+
 void slots_init(struct slots *slots, const struct config *config)
 {
     *slots = (struct slots){.config = config, .text_fd = -1, .token_fd = -1};
     if (config->mailbox_root)
         add_row(slots, CHILD_MAILBOX, 0);
     add_row(slots, CHILD_CONTROL, 0);
-    for (unsigned i = 0; i < config->workers; i++)
-        add_row(slots, CHILD_WORKER, i);
+    for (unsigned i = 0; i < PORTS_WORKER_LIMIT; i++)
+        if (i < config->workers || has_shard(config, i))
+            add_row(slots, CHILD_WORKER, i);
 }
 
 struct slot *slots_find(struct slots *slots, enum child_role role, unsigned index)
@@ -166,7 +175,8 @@ static void hand_over(struct slots *slots, struct slot *slot)
     slot_give_config(slots, slot);
     switch (slot->role) {
     case CHILD_WORKER:
-        for (size_t i = 0; i < slots->ports->listener_count; i++)
+        for (size_t i = 0; i < slots->ports->listener_count && slot->index < slots->ports->workers;
+             i++)
             give_fd(slot, IPC_LISTENER, i, slots->ports->listeners[slot->index][i]);
         give_fd(slot, IPC_TOKEN, 0, slots->token_fd);
         join_peers(slot, slots_find(slots, CHILD_CONTROL, 0));

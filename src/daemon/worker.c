@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "daemon/counter.h"
@@ -244,7 +245,8 @@ int worker_main(struct child *child)
     worker.generation->users = 1;
     if (!worker_open(&worker, &err) || !child_ready(child, &err)) {
         log_error("worker-failed", LOG_TEXT("reason", err.text));
-        return EXIT_FAILURE;
+        /* Half opened, nothing accepted: there is nothing to put in order. */
+        _exit(EXIT_FAILURE);
     }
     log_set_buffered(true);
     loop_run(worker.loop);

@@ -66,7 +66,10 @@ void smtp_client_message(struct smtp_client *client, const struct smtp_client_me
     transfer->open = message->recipient_count;
     transfer->body =
         envelope->body == BODY_7BIT && message->has_8bit ? BODY_8BITMIME : envelope->body;
-    transfer->needs_utf8 = envelope->is_smtputf8 || !bytes_is_ascii(envelope->reverse_path);
+    /* A message that was declared SMTPUTF8 but is ASCII throughout can go to any server. */
+    bool has_utf8_text = message->has_8bit || envelope->body != BODY_7BIT;
+    transfer->needs_utf8 =
+        (envelope->is_smtputf8 && has_utf8_text) || !bytes_is_ascii(envelope->reverse_path);
     transfer->uses_chunks = offers(client, OFFERS_CHUNKING) &&
                             (transfer->body == BODY_BINARYMIME || message->size >= CHUNKS_FROM);
     transfer->is_reset_due = client->is_reset_due;

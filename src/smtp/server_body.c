@@ -157,9 +157,10 @@ static void text_complete(struct smtp_server *server)
         server_reset(server);
         return;
     }
-    /* Sent without BODY=8BITMIME, as many do; the next hop has to be told. */
-    if (server->dot.has_8bit && server->transaction->body == BODY_7BIT)
-        server->transaction->body = BODY_8BITMIME;
+    /* What the text is, whatever BODY= said: many send 8-bit text undeclared, and text that was
+     * declared without need would not get to a next hop that lacks 8BITMIME. */
+    if (server->transaction->body != BODY_BINARYMIME)
+        server->transaction->body = server->dot.has_8bit ? BODY_8BITMIME : BODY_7BIT;
     server->has_begun = false;
     server->stores_left = is_lmtp ? recipients : 1;
     server->asked = SERVER_STORE;
