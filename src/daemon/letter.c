@@ -136,6 +136,7 @@ static int begin_file(const struct letter *letter, struct letter_recipient *reci
         if (!maildir_prepare(root, recipient->box, instant_now_ms(), err))
             return -1;
         recipient->needs_prepare = false;
+        recipient->was_prepared = true;
         fd = maildir_create(root, recipient->box, recipient->name, err);
     }
     if (fd < 0)
@@ -237,22 +238,30 @@ struct sync_set {
     int fds[SYNC_EACH];
     size_t count; /* perhaps more than are kept */
     dev_t device;
+    bool is_whole; /* the whole file system is to be synced, however few they are */
 };
 
+/* Syncs one descriptor, or the file system that it is on. */
+static bool sync_one(int fd, bool is_whole, struct error *err)
+{
+    return (is_whole ? syncfs(fd) : fsync(fd)) == 0 || error_set(err, errno, "sync");
+}
+
 /* Adds a descriptor, and takes it over. One on another file system is synced at once. */
-static bool sync_add(struct sync_set *set, int fd_owned, struct error *err)
+static bool sync_add(struct sync_set *set, int fd_owned, bool is_whole, struct error *err)
 {
     struct stat status;
     bool is_good = fstat(fd_owned, &status) == 0 || error_set(err, errno, "stat message");
     bool is_kept = false;
     if (is_good && set->count > 0 && status.st_dev != set->device) {
-        is_good = fsync(fd_owned) == 0 || error_set(err, errno, "sync");
+        is_good = sync_one(fd_owned, is_whole, err);
     } else if (is_good) {
         set->device = status.st_dev;
         is_kept = set->count < SYNC_EACH;
         if (is_kept)
             set->fds[set->count] = fd_owned;
         set->count++;
+        set->is_whole |= is_whole || set->count > SYNC_EACH;
     }
     if (!is_kept)
         close(fd_owned);
@@ -263,12 +272,10 @@ static bool sync_add(struct sync_set *set, int fd_owned, struct error *err)
  * told. */
 static bool sync_end(struct sync_set *set, struct error *err)
 {
-    bool is_good = true;
-    if (set->count > SYNC_EACH)
-        is_good = syncfs(set->fds[0]) == 0 || error_set(err, errno, "sync file system");
+    bool is_good = set->count == 0 || !set->is_whole || sync_one(set->fds[0], true, err);
     for (size_t i = 0; i < set->count && i < SYNC_EACH; i++) {
-        if (set->count <= SYNC_EACH && is_good)
-            is_good = fsync(set->fds[i]) == 0 || error_set(err, errno, "sync");
+        if (is_good && !set->is_whole)
+            is_good = sync_one(set->fds[i], false, err);
         close(set->fds[i]);
     }
     return is_good;
@@ -304,7 +311,7 @@ static void write_copy(struct letter *letter, struct letter_recipient *recipient
                                               : write_all(fd, buf_view(&letter->text), &err);
     if (!is_written)
         close(fd);
-    if (!is_written || !sync_add(files, fd, &err))
+    if (!is_written || !sync_add(files, fd, false, &err))
         recipient->error = err;
 }
 
@@ -321,7 +328,7 @@ static void write_letter(struct letter *letter, int root, struct sync_set *files
             write_copy(letter, &letter->recipients[i], root, files);
     }
     struct error err = {0};
-    if (has_carrier && !sync_add(files, letter->carrier_fd, &err))
+    if (has_carrier && !sync_add(files, letter->carrier_fd, false, &err))
         letter->recipients[letter->carrier].error = err;
     letter->carrier_fd = -1;
 }
@@ -340,9 +347,10 @@ static void publish_letter(struct letter *letter, int root, struct sync_set *fol
         if (!recipient->is_published || strcmp(recipient->box, last_box) == 0)
             continue;
         last_box = recipient->box;
+        /* Folders on the way to a new mailbox are to be durable as well. */
         int fd = maildir_open_new(root, recipient->box, &recipient->error);
         struct error err = {0};
-        if (fd >= 0 && !sync_add(folders, fd, &err))
+        if (fd >= 0 && !sync_add(folders, fd, recipient->was_prepared, &err))
             recipient->error = err;
     }
 }

@@ -18,7 +18,8 @@ struct letter_recipient {
     char *address; /* local@domain, for Delivered-To */
     char *box;     /* maildir_box() */
     char name[MAILDIR_NAME_LIMIT];
-    bool needs_prepare; /* in: the mailbox may have to be made; out: it still may */
+    bool needs_prepare; /* the mailbox may have to be made */
+    bool was_prepared;  /* it was; or somebody else may have made it, and not synced it yet */
     bool is_made;       /* its file is in tmp/ */
     bool is_published;  /* its file is in new/ */
     uint64_t head_size; /* bytes in front of the text */

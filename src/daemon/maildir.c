@@ -75,16 +75,11 @@ static int open_folder(int root, const char *path)
     return openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Opens the folder at path, made if need be, and syncs the one that holds it: -1 on failure. */
+/* Opens the folder, made if need be: -1 on failure. */
 static int make_folder(int parent, const char *name, struct error *err)
 {
     if (mkdirat(parent, name, 0700) != 0 && errno != EEXIST) {
         error_set(err, errno, "make folder %s", name);
-        return -1;
-    }
-    /* Also when it was there: another thread may have made it a moment ago, not synced yet. */
-    if (fsync(parent) != 0) {
-        error_set(err, errno, "sync the folder of %s", name);
         return -1;
     }
     int fd = open_folder(parent, name);
@@ -113,6 +108,11 @@ int maildir_open_root(const char *path, struct error *err)
         return -1;
     }
     root = make_folder(parent, name, err);
+    if (root >= 0 && fsync(parent) != 0) {
+        error_set(err, errno, "sync folder %s", folder);
+        close(root);
+        root = -1;
+    }
     close(parent);
     if (root < 0)
         error_wrap(err, "mailboxes at %s", path);

@@ -34,8 +34,9 @@ void maildir_name(struct maildir_namer *namer, char name[MAILDIR_NAME_LIMIT]);
  * and err. */
 int maildir_open_root(const char *path, struct error *err);
 
-/* Makes the mailbox where it is missing, mode 0700, and what leads to it durable; removes files
- * from its tmp folder that are older than 36 hours, as the format says. */
+/* Makes the mailbox where it is missing, mode 0700; removes files from its tmp folder that are
+ * older than 36 hours, as the format says. The folders made are durable only when the caller has
+ * synced their file system. */
 MUST_CHECK bool maildir_prepare(int root, const char *box, int64_t now_ms, struct error *err);
 
 /* Makes tmp/NAME, mode 0600: the descriptor, or -1 and err. */

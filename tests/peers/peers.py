@@ -295,6 +295,8 @@ class Script:
             line = raw.decode(errors="surrogateescape").rstrip("\r\n")
             verb = line.split(" ")[0].lower()
             reply = self.answer(verb, line, defaults.get(verb, "250 2.0.0 ok"))
+            if verb == "data" and len(envelope) < 2:
+                reply = "554 5.5.1 no recipients"
             if verb in ("mail", "rcpt") and reply.startswith("2"):
                 envelope = [line] if verb == "mail" else envelope + [line]
             say(reply)

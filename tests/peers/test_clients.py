@@ -163,8 +163,8 @@ def test_curl_mime_form(shared, tmp_path):
 def test_s_nail_text_and_attachment(shared, tmp_path):
     need("s-nail")
     (tmp_path / "a.bin").write_bytes(noise(30000))
-    run(["s-nail", "-n", "-:/", "-S", "v15-compat", "-S", f"mta=smtp://127.0.0.1:{shared.submission}",
-         "-S", "smtp-config=-all,ehlo", "-S", "from=bob@example.org", "-S", "sendwait",
+    run(["s-nail", "-:/", "-S", "v15-compat", "-S", f"mta=smtp://127.0.0.1:{shared.submission}",
+         "-S", "smtp-auth=none", "-S", "from=bob@example.org", "-S", "sendwait",
          "-S", "ttycharset=utf-8", "-s", "from s-nail: Grüße", "-a", str(tmp_path / "a.bin"),
          "snail@example.org"], "Schöne Grüße\n".encode())
     message = shared.wait_message("snail@example.org")

@@ -178,8 +178,7 @@ def test_too_many_sessions_from_one_address_are_refused(launch):
 # --- Smuggling -----------------------------------------------------------------------------------
 
 SMUGGLING = json.loads((DATA / "smuggling/end-of-data.json").read_text())["not_end_of_data"]
-ENDS = SMUGGLING + ["\r\n.\r", "\r\n\0.\r\n", "\r\n.\0\r\n", "\r\r\n.\r\n", "\n\r\n.\r\r\n",
-                    "\r\n.\r\r\n"]
+ENDS = SMUGGLING + ["\r\n.\r", "\r\n\0.\r\n", "\r\n.\0\r\n", "\n\r\n.\r\r\n", "\r\n.\r\r\n"]
 
 
 @pytest.mark.parametrize("end", ENDS, ids=[repr(end) for end in ENDS])

@@ -1,5 +1,6 @@
 """Mail for elsewhere: to a real Postfix as smarthost, and to servers that misbehave."""
 
+import base64
 import email
 import email.policy
 import smtplib
@@ -55,14 +56,14 @@ def test_postfix_takes_large_messages_utf8_and_many_recipients(launch, postfix):
     utf8 = plain("Käse", to="jörg@partner.example")
     send(server, utf8, ["jörg@partner.example"], mail_options=["SMTPUTF8", "BODY=8BITMIME"])
     many = plain("many", to="list@partner.example")
-    send(server, many, [f"c{number}@partner.example" for number in range(250)])
+    send(server, many, [f"c{number}@partner.example" for number in range(120)])
     server.wait_queue_empty(60)
-    count = wait_for(lambda: len(postfix.messages()) >= 252 and len(postfix.messages()), 60)
-    assert count == 252
+    count = wait_for(lambda: len(postfix.messages()) >= 122 and len(postfix.messages()), 60)
+    assert count == 122
     got = postfix.messages()
     assert sum(message.endswith(as_stored(big)) for message in got) == 1
     assert sum(message.endswith(as_stored(utf8)) for message in got) == 1
-    assert sum(message.endswith(as_stored(many)) for message in got) == 250
+    assert sum(message.endswith(as_stored(many)) for message in got) == 120
 
 
 # --- A smarthost that is down, and comes back ----------------------------------------------------
@@ -163,10 +164,17 @@ def bounce_of(server, address):
     assert bounce["Auto-Submitted"] == "auto-replied"
     words, status, original = bounce.iter_parts()
     assert words.get_content_type() == "text/plain"
-    assert status.get_content_type() == "message/delivery-status"
+    assert status.get_content_type() in ("message/delivery-status",
+                                         "message/global-delivery-status")
     assert original.get_content_type() in ("message/rfc822", "text/rfc822-headers",
                                            "message/global", "message/global-headers")
-    return bounce, [dict(part.items()) for part in status.get_payload()]
+    if status.get_content_type() == "message/delivery-status":
+        return bounce, [dict(part.items()) for part in status.get_payload()]
+    # RFC 6533: the same fields in UTF-8; the email package does not take them apart.
+    text = message.sent.split(b"message/global-delivery-status")[1].split(b"\n\n", 1)[1]
+    fields = base64.b64decode(text.split(b"\n--")[0]).decode()
+    groups = fields.replace("\r\n", "\n").strip().split("\n\n")
+    return bounce, [dict(email.message_from_string(group).items()) for group in groups]
 
 
 def test_5xx_bounces_to_the_sender(launch, script):

@@ -17,7 +17,7 @@ def messages():
             if name]
     found = sorted(path for folder in [MESSAGES, *more] for path in folder.rglob("*")
                    if path.suffix in SUFFIXES and "Artistic" not in path.name)
-    assert len(found) > 100
+    assert len(found) > 80
     return found
 
 
@@ -53,10 +53,11 @@ def go_through(server, prefix, transmit, store):
 
 
 def test_messages_by_data_come_out_as_they_went_in(shared):
-    def without_bare_cr(raw):
-        return as_sent(raw.replace(b"\r\n", b"\n").replace(b"\r", b" "))
+    def as_text(raw):
+        """Bare CR and NUL may be in a message by BINARYMIME only."""
+        return as_sent(raw.replace(b"\r\n", b"\n").replace(b"\r", b" ").replace(b"\0", b" "))
 
-    for path, text, message in go_through(shared, "data", send_by_data, without_bare_cr):
+    for path, text, message in go_through(shared, "data", send_by_data, as_text):
         assert message.sent == as_stored(text), path
 
 
