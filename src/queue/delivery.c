@@ -302,7 +302,6 @@ void queue_finish(struct queue *queue, struct queue_delivery *delivery_owned, in
     delivery->lane->active--;
     message->active_count--;
     queue->stats.deliveries_active--;
-    lane_work(queue, delivery->lane);
     message_todo(queue, message);
     uint32_t attempts = count_attempts(queue, delivery);
     if (attempts == 0 || message->is_deleted)

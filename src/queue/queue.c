@@ -140,6 +140,14 @@ void queue_sort(struct queue *queue)
     queue->is_unsorted = false;
 }
 
+/* Nothing waits longer than this, though the clock was wrong when the state was saved. */
+static int64_t latest_attempt(const struct queue *queue, const struct envelope *envelope,
+                              int64_t now_ms)
+{
+    int64_t latest_ms = now_ms + queue->settings->retry_max_ms;
+    return envelope->hold_until_ms > latest_ms ? envelope->hold_until_ms : latest_ms;
+}
+
 bool queue_restore(struct queue *queue, const struct envelope *envelope, struct bytes state,
                    int64_t now_ms)
 {
@@ -155,8 +163,12 @@ bool queue_restore(struct queue *queue, const struct envelope *envelope, struct 
     map_add_u64(queue->messages, message->id, message);
     list_append(&queue->by_arrival, &message->by_arrival);
     queue->is_unsorted = true;
-    for (size_t i = 0; i < message->slot_count; i++)
+    int64_t latest_ms = latest_attempt(queue, envelope, now_ms);
+    for (size_t i = 0; i < message->slot_count; i++) {
         queue->stats.recipients_waiting += message->slots[i].state == SLOT_OPEN;
+        if (next_ms[i] > latest_ms)
+            next_ms[i] = latest_ms;
+    }
     message_route(queue, message, envelope, next_ms, now_ms);
     /* It may have been about to be reported on, or removed. */
     message_todo(queue, message);
