@@ -94,7 +94,11 @@ static void cmd_ehlo(struct smtp_server *server, struct bytes argument)
     buf_add(out, BYTES("250-PIPELINING\r\n250-SIZE "));
     buf_add_u64(out, settings->size_limit);
     buf_add(out, BYTES("\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n"
-                       "250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n"));
+                       "250-ENHANCEDSTATUSCODES\r\n"));
+    /* Who stores mail for good sends no notifications: with DSN not offered, the client does
+     * (RFC 3461, 5.2.3). */
+    if (!is_lmtp)
+        buf_add(out, BYTES("250-DSN\r\n"));
     add_limits(server);
     if (settings->role == ROLE_SUBMISSION) {
         buf_add(out, BYTES("250-DELIVERBY\r\n"));

@@ -182,10 +182,9 @@ class Postrider:
         for pid in children_of(self.process.pid):
             try:
                 words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                comm = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
             except OSError:
                 continue
-            found[pid] = comm or words[0].decode()
+            found[pid] = " ".join(word.decode() for word in words[2:] if word)
         return found
 
     def check_sanitizers(self):
