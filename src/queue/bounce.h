@@ -13,10 +13,9 @@ struct bounce_source {
     bool is_whole;
 };
 
-enum {
-    BOUNCE_ORIGINAL_LIMIT = 65536
-}; /* bytes of the original that are worth reading; a larger
-      one is returned as its header section alone */
+/* Bytes of the original that are worth reading; a larger one is returned as its header section
+ * alone. */
+enum { BOUNCE_ORIGINAL_LIMIT = 65536 };
 
 /* Writes the notification's text to *text, its envelope to *out (views into the arena, the
  * report and the source). False: at the arena's ceiling or the text's limit. */

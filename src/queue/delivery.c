@@ -122,6 +122,18 @@ int64_t queue_backoff(struct queue *queue, uint32_t attempts)
     return pause_ms > 0 ? pause_ms : 1;
 }
 
+/* In the largest unit that people would say it in. */
+static void print_age(struct buf *out, int64_t age_ms)
+{
+    int64_t minutes = age_ms / 60000;
+    if (minutes >= 48 * 60)
+        buf_addf(out, "%lld days", (long long)(minutes / (24 * 60)));
+    else if (minutes >= 120)
+        buf_addf(out, "%lld hours", (long long)(minutes / 60));
+    else
+        buf_addf(out, "%lld minutes", (long long)minutes);
+}
+
 void delivery_expire(struct queue *queue, struct delivery *delivery, int64_t now_ms)
 {
     struct message *message = delivery->message;
@@ -129,11 +141,12 @@ void delivery_expire(struct queue *queue, struct delivery *delivery, int64_t now
     bool is_by = now_ms >= message_by(message);
     char text[64];
     struct buf reason = {.at = (uint8_t *)text, .cap = sizeof text, .limit = sizeof text};
-    if (is_by)
+    if (is_by) {
         buf_add(&reason, BYTES("not delivered by the time the sender set"));
-    else
-        buf_addf(&reason, "not delivered within %lld hours",
-                 (long long)(queue->settings->expire_ms / 3600000));
+    } else {
+        buf_add(&reason, BYTES("not delivered within "));
+        print_age(&reason, queue->settings->expire_ms);
+    }
     for (size_t i = 0; i < message->slot_count; i++) {
         struct slot *slot = &message->slots[i];
         if (slot->delivery != delivery)

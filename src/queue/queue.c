@@ -210,6 +210,18 @@ static bool is_worth_saving(const struct message *message)
     return (uint64_t)message->unsaved * SHARE >= message->slot_count && message->unsaved > 0;
 }
 
+/* Would a crash now deliver something twice? Storing a report takes a while. */
+static bool has_unsaved_delivery(const struct message *message)
+{
+    if (message->unsaved == 0)
+        return false;
+    for (size_t i = 0; i < message->slot_count; i++)
+        if (message->slots[i].state == SLOT_DELIVERED ||
+            message->slots[i].state == SLOT_DELIVERED_UNTOLD)
+            return true;
+    return false;
+}
+
 static enum queue_effect message_step(struct queue *queue, struct message *message,
                                       struct queue_task *task)
 {
@@ -223,15 +235,17 @@ static enum queue_effect message_step(struct queue *queue, struct message *messa
     }
     if (message->is_deleted)
         return QUEUE_IDLE;
-    if (!report && message->active_count == 0 && (report = report_new(message))) {
+    bool may_report = !report && message->active_count == 0 && !has_unsaved_delivery(message);
+    if (may_report && (report = report_new(message))) {
         map_add_u64(queue->reports, message->id, report);
         task->report = &report->public;
         return QUEUE_REPORT;
     }
-    /* What a report under way leads to is saved when it is told. */
-    if (is_driving || !is_worth_saving(message))
+    if (!is_worth_saving(message))
         return QUEUE_IDLE;
     message->unsaved = 0;
+    /* Now it may report. */
+    message_todo(queue, message);
     print_state(queue, message);
     task->state = buf_view(&queue->state);
     return QUEUE_SAVE;

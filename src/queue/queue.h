@@ -5,7 +5,13 @@
  * its suspension while the destination does not answer. A delivery is one message to those of
  * its recipients that share a lane. A delivery whose attempt was answered 4xx waits for its own
  * next time, then becomes ready in its lane again; a destination that cannot be reached suspends
- * the whole lane, and the deliveries ride on it.
+ * the whole lane, and the deliveries ride on it: its failures count as their attempts, and those
+ * past their time fail with it. That a host greets with 5xx suspends its lane like any failure to
+ * connect: it says nothing of the messages.
+ *
+ * What cannot be delivered fails with 5.4.7 when its attempt after expire_ms is over (counted from
+ * the release of what is held), at by_ms when the sender asked for that (RFC 2852, mode R; delay
+ * notices are not made yet), and with 5.4.4 at once when its domain has no route.
  *
  *     queue_add(queue, &envelope, …);                       a message is in the spool
  *     while (queue_step(queue, now_ms, &task) != QUEUE_IDLE) do the task
