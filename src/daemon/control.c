@@ -85,17 +85,24 @@ bool control_tell(struct control *control, enum ipc_type type)
     return false;
 }
 
+static void close_all(struct control *control)
+{
+    if (control->listener)
+        watch_close(control->listener);
+    if (control->supervisor)
+        watch_close(control->supervisor);
+    for (unsigned i = 0; i < CONTROL_WORKER_LIMIT; i++)
+        if (control->workers[i].watch)
+            watch_close(control->workers[i].watch);
+    control_clients_close(control);
+}
+
 static void stop(struct control *control)
 {
     if (control->is_stopping)
         return;
     control->is_stopping = true;
-    watch_close(control->listener);
-    watch_close(control->supervisor);
-    for (unsigned i = 0; i < CONTROL_WORKER_LIMIT; i++)
-        if (control->workers[i].watch)
-            watch_close(control->workers[i].watch);
-    control_clients_close(control);
+    close_all(control);
     loop_stop(control->loop);
 }
 
@@ -210,10 +217,11 @@ int control_main(struct child *child)
     bool is_good = control->loop && open_all(control, &err);
     if (is_good) {
         loop_run(control->loop);
-        loop_free(control->loop);
     } else {
         log_error("start-failed", LOG_TEXT("reason", err.text));
+        close_all(control);
     }
+    loop_free(control->loop);
     config_free(child->config);
     child->config = NULL;
     free(control);

@@ -1,5 +1,6 @@
-"""Fixtures: servers that end with their test, in folders that go when all went well."""
+"""Fixtures: servers that end with their test, in folders that go when all went well (KEEP=1: stay)."""
 
+import os
 import pathlib
 import shutil
 import tempfile
@@ -23,7 +24,7 @@ def folder(request):
     path = pathlib.Path(tempfile.mkdtemp(prefix="postrider-test."))
     path.chmod(0o711)
     yield path
-    if getattr(request.node, "has_failed", False):
+    if getattr(request.node, "has_failed", False) or os.environ.get("KEEP"):
         print(f"kept: {path}")
     else:
         shutil.rmtree(path, ignore_errors=True)

@@ -184,7 +184,8 @@ class Postrider:
                 words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            found[pid] = " ".join(word.decode() for word in words[2:] if word)
+            has_begun = words[1:2] == [b"child"]
+            found[pid] = b" ".join(words[2:4]).decode() if has_begun else "(starting)"
         return found
 
     def check_sanitizers(self):

@@ -95,10 +95,11 @@ def start_again(server):
     raise AssertionError(server.log_tail())
 
 
-def kill_one(server, chance):
-    """Kills a child, or (one time in six) the supervisor; gives the name."""
+def kill_one(server, chance, has_waited):
+    """Kills a child, or (one time in six) the supervisor; gives the name. A child that dies again
+    and again is started after ever longer pauses: then it is the supervisor's turn as well."""
     children = server.processes()
-    if not children or chance.random() < 1 / 6:
+    if not children or has_waited or chance.random() < 1 / 6:
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait()
         start_again(server)
@@ -123,8 +124,10 @@ def test_kill_9_of_any_process_loses_nothing(launch):
     killed = []
     for _ in range(KILLS):
         goal = len(load.taken) + chance.randrange(1, 40)
+        begin = time.monotonic()
         wait_for(lambda: len(load.taken) >= goal, 30, f"no progress after {killed[-5:]}")
-        killed.append(kill_one(server, chance))
+        has_waited = time.monotonic() - begin > 1
+        killed.append(kill_one(server, chance, has_waited))
     load.end()
     print({name: killed.count(name) for name in sorted(set(killed))}, len(load.taken), "taken")
     server.restart()
