@@ -25,6 +25,7 @@ static const struct {
     {"connect-failed", "could not connect to {lane}: {reason}"},
     {"report", "reported to its sender[ {to}] in message {dsn}"},
     {"report-failed", "its report could not be made: {reason}"},
+    {"deleted", "deleted from the queue by the operator"},
     {"removed", "finished: removed from the queue[ ({reason})]"},
     {"mailbox-stored", "stored for {to}[ as {path}][, {size#byte}]"},
     {"mailbox-failed", "could not be stored for {to}: {error}"},

@@ -5,6 +5,7 @@
 
 #include "base/id.h"
 #include "base/instant.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 /* A page ends behind the message that passes this; one message may be larger than a page (10,000
@@ -133,7 +134,11 @@ static void do_retry(const struct call *call)
 
 static void do_delete(const struct call *call)
 {
-    buf_addf(call->out, "{\"count\":%d}", queue_delete(call->queue, call->id));
+    bool is_here = queue_delete(call->queue, call->id);
+    /* The end of its story, which nothing else tells. */
+    if (is_here)
+        log_info("deleted", LOG_ID(call->id));
+    buf_addf(call->out, "{\"count\":%d}", is_here);
 }
 
 static void do_stats(const struct call *call)
