@@ -78,7 +78,8 @@ class Daemon:
         if not self.process:
             return
         process, self.process = self.process, None
-        process.send_signal(signal.SIGTERM)
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
         try:
             process.wait(PEER_SECONDS)
         except subprocess.TimeoutExpired:
@@ -163,6 +164,15 @@ class Postfix(Daemon):
         self.launch(program("postfix"), "-c", str(self.folder), "start-fg",
                     ready=lambda: is_listening(self.port))
         return self
+
+    def stop(self):
+        """The process that was started has a master below it, in a session of its own."""
+        if not self.process:
+            return
+        pid = int((self.folder / "queue/pid/master.pid").read_text())
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}"), PEER_SECONDS, "the end of Postfix")
+        super().stop()
 
     def messages(self):
         new = self.mail / "box" / "new"
