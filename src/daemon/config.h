@@ -13,30 +13,30 @@
 #include "smtp/server.h"
 
 struct config_listener {
-    char *address;       /* "0.0.0.0:25", "[::1]:2525" as written */
-    char *host;          /* without port and brackets */
+    char *address; /* "0.0.0.0:25", "[::1]:2525" as written */
+    char *host;    /* without port and brackets */
     uint16_t port;
-    enum smtp_role role; /* mx or submission */
+    enum smtp_role role;              /* mx or submission */
     struct smtp_server_settings smtp; /* views into the config */
 };
 
 enum { CONFIG_LISTENER_LIMIT = 64 };
 
 struct config {
-    struct arena *arena;   /* all texts and arrays below */
-    char *path, *folder;   /* the file as given, and the folder that relative paths start from */
+    struct arena *arena; /* all texts and arrays below */
+    char *path, *folder; /* the file as given, and the folder that relative paths start from */
     char *hostname;
     struct config_listener *listeners;
     size_t listener_count;
     struct recipients *recipients;
-    struct routes *routes;              /* local domains included */
-    struct networks *relay_networks;    /* `relay: {networks: […]}` */
-    char *mailbox_root;                 /* `deliver: {mailbox: PATH}`; NULL with deliver.lmtp */
-    char *run_folder;                   /* sockets: `run: PATH`, default SPOOL/run */
+    struct routes *routes;                 /* local domains included */
+    struct networks *relay_networks;       /* `relay: {networks: […]}` */
+    char *mailbox_root;                    /* `deliver: {mailbox: PATH}`; NULL with deliver.lmtp */
+    char *run_folder;                      /* sockets: `run: PATH`, default SPOOL/run */
     char *control_socket, *mailbox_socket; /* in the run folder */
-    char *trace_folder;                 /* journals that `postrider trace` reads: SPOOL/trace */
-    char *user;                         /* `user: NAME` to become when started as root; NULL */
-    unsigned workers;                   /* processes (and shards), 1-32; default 1 */
+    char *trace_folder;                    /* journals that `postrider trace` reads: SPOOL/trace */
+    char *user;                            /* `user: NAME` to become when started as root; NULL */
+    unsigned workers;                      /* processes (and shards), 1-32; default 1 */
     enum log_level log_level;
     enum log_format log_format;
     struct {
@@ -48,7 +48,8 @@ struct config {
     struct smtp_client_settings client; /* dialect is set by each connection */
     struct {
         size_t sessions, sessions_per_address, hops, header_bytes;
-        int64_t session_timeout_ms; /* outgoing connections idle this long are closed: client_idle_ms */
+        int64_t
+            session_timeout_ms; /* outgoing connections idle this long are closed: client_idle_ms */
         int64_t client_idle_ms;
         int64_t drain_ms; /* how long `stop` waits for sessions and deliveries under way */
     } limits;
