@@ -48,9 +48,7 @@ struct config {
     struct smtp_client_settings client; /* dialect is set by each connection */
     struct {
         size_t sessions, sessions_per_address, hops, header_bytes;
-        int64_t
-            session_timeout_ms; /* outgoing connections idle this long are closed: client_idle_ms */
-        int64_t client_idle_ms;
+        int64_t client_idle_ms; /* outgoing connections idle this long are closed */
         int64_t drain_ms; /* how long `stop` waits for sessions and deliveries under way */
     } limits;
 };
