@@ -35,6 +35,7 @@ static struct segment *segment_of(struct disk_file *file, uint64_t number, uint6
     segment->file = file;
     segment->bytes = bytes;
     segment->used = SEGMENT_START;
+    segment->blank_from = bytes;
     return segment;
 }
 
@@ -56,6 +57,7 @@ struct segment *segment_new(struct disk *disk, const char *folder, uint64_t numb
     struct segment *segment = segment_of(file, number, bytes);
     segment->is_new = true;
     segment->slot = 1;
+    segment->blank_from = SEGMENT_START;
     return segment;
 }
 

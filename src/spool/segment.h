@@ -33,6 +33,7 @@ struct segment {
     bool is_new;   /* the file's name may not be durable yet */
 
     uint64_t used;         /* offset of the next record */
+    uint64_t blank_from;   /* blocks from here on were allocated, never written */
     bool is_retired;       /* a write or sync failed: never written again */
     bool is_unreadable;    /* copying forward failed: it stays until its messages are done */
     uint64_t unlink_after; /* may be removed when the durable tail is beyond this generation */
