@@ -49,7 +49,7 @@ struct config {
     struct {
         size_t sessions, sessions_per_address, hops, header_bytes;
         int64_t client_idle_ms; /* outgoing connections idle this long are closed */
-        int64_t drain_ms; /* how long `stop` waits for sessions and deliveries under way */
+        int64_t drain_ms;       /* how long `stop` waits for sessions and deliveries under way */
     } limits;
 };
 
