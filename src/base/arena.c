@@ -27,11 +27,21 @@ struct arena *arena_new(size_t ceiling)
     return arena;
 }
 
+static void free_blocks(struct arena *arena, bool is_first_kept)
+{
+    while (arena->newest && !(is_first_kept && !arena->newest->next)) {
+        struct block *next = arena->newest->next;
+        free(arena->newest);
+        arena->newest = next;
+    }
+    arena->used = 0;
+}
+
 void arena_free(struct arena *arena)
 {
     if (!arena)
         return;
-    arena_reset(arena);
+    free_blocks(arena, false);
     free(arena);
 }
 
@@ -73,12 +83,17 @@ bool arena_copy(struct arena *arena, struct bytes bytes, struct bytes *out)
 
 void arena_reset(struct arena *arena)
 {
-    while (arena->newest) {
-        struct block *next = arena->newest->next;
-        free(arena->newest);
-        arena->newest = next;
+    free_blocks(arena, true);
+    struct block *first = arena->newest;
+    if (!first)
+        return;
+    /* One that was made for a single large object is not kept for small ones. */
+    if (first->size > FIRST_BLOCK) {
+        free_blocks(arena, false);
+        return;
     }
-    arena->used = 0;
+    memset(first->bytes, 0, first->used);
+    first->used = 0;
 }
 
 size_t arena_used(const struct arena *arena)

@@ -17,7 +17,8 @@ void arena_free(struct arena *arena);
 MUST_CHECK void *arena_alloc(struct arena *arena, size_t size);
 /* A copy of the bytes in the arena, in *out; false at the ceiling. */
 MUST_CHECK bool arena_copy(struct arena *arena, struct bytes bytes, struct bytes *out);
-/* Gives back everything at once; keeps nothing but the arena itself. */
+/* Gives back everything at once; keeps the arena and its first block, so that a session that has
+ * one small transaction after the other allocates nothing for them. */
 void arena_reset(struct arena *arena);
 /* Bytes given out since the last reset. */
 size_t arena_used(const struct arena *arena);

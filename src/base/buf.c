@@ -7,6 +7,9 @@
 
 #include "base/memory.h"
 
+/* Holds a reply, an envelope or a trace field, as most buffers do, without growing again. */
+enum { FIRST_CAP = 256 };
+
 void buf_init(struct buf *buf, size_t limit)
 {
     *buf = (struct buf){.limit = limit};
@@ -25,7 +28,9 @@ uint8_t *buf_reserve(struct buf *buf, size_t more)
         return NULL;
     }
     if (more > buf->cap - buf->len) {
-        size_t cap = buf->cap ? buf->cap : 64;
+        size_t cap = buf->cap ? buf->cap : FIRST_CAP;
+        if (cap > buf->limit)
+            cap = buf->limit;
         while (more > cap - buf->len)
             cap = cap > buf->limit / 2 ? buf->limit : cap * 2;
         buf->at = memory_resize(buf->at, cap, 1);
@@ -74,22 +79,25 @@ void buf_add_u64(struct buf *buf, uint64_t number)
 
 void buf_addf(struct buf *buf, const char *format, ...)
 {
+    char shorter[256], *text = shorter;
     va_list values;
     va_start(values, format);
-    int len = vsnprintf(NULL, 0, format, values);
+    int len = vsnprintf(shorter, sizeof shorter, format, values);
     va_end(values);
     ASSERT(len >= 0);
-    /* vsnprintf writes a NUL behind the text: reserve room for it, do not claim it. */
     if ((size_t)len > buf->limit - buf->len) {
         buf->overflowed = true;
         return;
     }
-    char *text = memory_new((size_t)len + 1, 1);
-    va_start(values, format);
-    vsnprintf(text, (size_t)len + 1, format, values);
-    va_end(values);
-    buf_add(buf, bytes_of(text));
-    free(text);
+    if ((size_t)len >= sizeof shorter) {
+        text = memory_new((size_t)len + 1, 1);
+        va_start(values, format);
+        vsnprintf(text, (size_t)len + 1, format, values);
+        va_end(values);
+    }
+    buf_add(buf, (struct bytes){(const uint8_t *)text, (size_t)len});
+    if (text != shorter)
+        free(text);
 }
 
 struct bytes buf_view(const struct buf *buf)

@@ -36,7 +36,7 @@ void log_set_sink(log_sink *sink, void *context);
 void log_set_buffered(bool is_buffered);
 void log_flush(void);
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields,
+void log_write(enum log_level level, const char *name, const struct log_field *fields,
                size_t count);
 
 #define LOG_FIELDS(...)                                                                            \

@@ -211,7 +211,7 @@ static bool expand(struct intake *intake, const struct envelope *from, struct en
     const struct config *config = intake->generation->config;
     bool is_good = true;
     size_t room = from->recipient_count;
-    struct map *seen = map_new(config->queue.seed);
+    struct map *seen = NULL;
     to->recipients = memory_new(room, sizeof *to->recipients);
     to->recipient_count = 0;
     for (size_t i = 0; is_good && i < from->recipient_count; i++) {
@@ -224,6 +224,9 @@ static bool expand(struct intake *intake, const struct envelope *from, struct en
         size_t count = 0;
         is_good = recipients_expand(config->recipients, &address, bytes_of(config->hostname),
                                     intake->arena, &targets, &count);
+        /* Most messages have one recipient, which cannot be there twice. */
+        if (!seen && (from->recipient_count > 1 || count > 1))
+            seen = map_new(config->queue.seed);
         for (size_t k = 0; is_good && k < count; k++)
             add_final(intake, recipient, targets[k], seen, to, &room);
     }

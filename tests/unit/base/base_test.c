@@ -82,6 +82,11 @@ static void buf_is_sticky(void **state)
     buf_drop(&buf, 3);
     assert_true(bytes_equal(buf_view(&buf), BYTES("45678")));
     buf_done(&buf);
+    buf_init(&buf, 1000);
+    buf_addf(&buf, "%0500d", 7);
+    assert_int_equal(buf.len, 500);
+    assert_int_equal(buf.at[499], '7');
+    buf_done(&buf);
 }
 
 static void arena_has_a_ceiling(void **state)
@@ -93,6 +98,11 @@ static void arena_has_a_ceiling(void **state)
     assert_non_null(arena_alloc(arena, 4000));
     assert_null(arena_alloc(arena, 4000));
     assert_null(arena_alloc(arena, SIZE_MAX));
+    arena_reset(arena);
+    /* The block that a reset keeps is as good as new. */
+    uint8_t *again = arena_alloc(arena, 5);
+    assert_non_null(again);
+    assert_int_equal(again[0], 0);
     arena_reset(arena);
     assert_non_null(arena_alloc(arena, 4096));
     arena_free(arena);
