@@ -342,16 +342,16 @@ static void take_results(struct run *run)
     }
 }
 
-static void step_batch(struct run *run)
+static void batch_run(struct run *run, bool is_busy)
 {
     struct spool_batch *batch = spool_batch_begin(run->spool);
     if (!batch)
         return;
     /* The owner goes on while it runs; here before or after it. */
-    if (draw(run, 3) == 0)
+    if (is_busy && draw(run, 3) == 0)
         step_collect(run);
     spool_batch_run(batch);
-    if (draw(run, 3) == 0)
+    if (is_busy && draw(run, 3) == 0)
         step_collect(run);
     note_durable(run, batch);
     spool_batch_end(run->spool, batch);
@@ -368,15 +368,43 @@ static void life_end(struct run *run)
     run->spool = NULL;
 }
 
+/* The disk is well again: what failed before goes out now, and nothing was forgotten. */
+static void live_calm(struct run *run)
+{
+    struct disk_sim_faults calm = {.crash_at = run->faults.crash_at,
+                                   .has_lying_sync = run->faults.has_lying_sync};
+    run->faults = calm;
+    disk_sim_set(run->disk, &calm);
+    (void)spool_has_room(run->spool, INT32_MAX);
+    for (int i = 0; spool_wants_batch(run->spool) && !disk_sim_is_down(run->disk); i++) {
+        if (i == 1000)
+            violated(run, "the spool never has enough batches");
+        if (run->has_failed)
+            return;
+        batch_run(run, false);
+        for (size_t k = 0; k < READERS; k++)
+            reader_turn(run, &run->readers[k]);
+    }
+    for (size_t i = 0; i < run->count && !disk_sim_is_down(run->disk); i++) {
+        const struct letter *letter = &run->letters[i];
+        if (is_live(letter) && letter->state_durable != letter->state_latest)
+            violated(run, "message %zu: its state was forgotten", i + 1);
+        if (letter->is_stored && letter->is_removed && !letter->is_done)
+            violated(run, "message %zu: its end was forgotten", i + 1);
+    }
+}
+
 static void live(struct run *run, size_t steps)
 {
     for (size_t i = 0; i < steps && !disk_sim_is_down(run->disk); i++) {
         step_collect(run);
         if (draw(run, 4) == 0)
-            step_batch(run);
+            batch_run(run, true);
         if (draw(run, 16) == 0)
             (void)spool_has_room(run->spool, (int64_t)i * 1000);
     }
+    if (draw(run, 2) && !disk_sim_is_down(run->disk))
+        live_calm(run);
 }
 
 /* --- Recovery --------------------------------------------------------------------------------- */
@@ -503,15 +531,9 @@ static void finish(struct run *run)
             run->letters[i].is_removed = true;
             spool_remove(run->spool, i + 1);
         }
-    for (int i = 0; spool_wants_batch(run->spool); i++) {
-        if (i == 1000)
-            violated(run, "the spool never has enough batches");
-        if (run->has_failed)
-            return;
-        step_batch(run);
-        for (size_t k = 0; k < READERS; k++)
-            reader_turn(run, &run->readers[k]);
-    }
+    live_calm(run);
+    if (run->has_failed)
+        return;
     life_end(run);
     disk_sim_restart(run->disk, DISK_SIM_POWER);
     if (!try_open(run, &err))
