@@ -7,6 +7,15 @@
 /* --- See ---------------------------------------------------------------------------------------
  */
 
+/* It waits for its lane, also when it came after the lane's failure and never was attempted. */
+static void describe_suspended(const struct lane *lane, struct queue_entry_recipient *out)
+{
+    out->state = RECIPIENT_DEFERRED;
+    out->reply = outcome_reply(lane->failure);
+    if (lane->until_ms > out->next_ms)
+        out->next_ms = lane->until_ms;
+}
+
 static void describe_open(const struct queue *queue, const struct slot *slot,
                           struct queue_entry_recipient *out)
 {
@@ -20,10 +29,11 @@ static void describe_open(const struct queue *queue, const struct slot *slot,
     case DELIVERY_ACTIVE: out->state = RECIPIENT_ACTIVE; return;
     case DELIVERY_WAITING: out->next_ms = delivery->in.due.key; return;
     case DELIVERY_READY:
-        out->next_ms =
-            lane->is_suspended && lane->until_ms > queue->now_ms ? lane->until_ms : queue->now_ms;
+        out->next_ms = queue->now_ms;
         if (ridden > 0)
             out->reply = outcome_reply(lane->failure);
+        if (lane->is_suspended)
+            describe_suspended(lane, out);
         return;
     case DELIVERY_UNUSED:
     case DELIVERY_NEW: return;

@@ -351,9 +351,13 @@ static void suspended_lane_is_probed(void **state)
         world->now_ms = next_ms;
         pause_ms = pause_ms * 2 < HOUR_MS ? pause_ms * 2 : HOUR_MS;
     }
-    /* What comes now has not failed with the lane. */
+    /* What comes now has not failed with the lane, but waits for the same reason. */
     world_add(world, 51, "new@a.example");
-    assert_int_equal(world_show(world, 51).states[0], RECIPIENT_QUEUED);
+    struct seen new = world_show(world, 51);
+    assert_int_equal(new.states[0], RECIPIENT_DEFERRED);
+    assert_int_equal(new.attempts[0], 0);
+    assert_string_equal(new.replies[0], "cannot connect");
+    assert_true(new.next_ms[0] == world->now_ms);
     struct lane *lane = world_connect(world);
     assert_int_equal(queue_stats(world->queue).lanes_suspended, 0);
     assert_int_equal(world_attempt(world, lane, DEFERRED, "451 later"), 1);
