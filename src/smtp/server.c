@@ -93,6 +93,12 @@ void server_reply(struct smtp_server *server, int code, const char *status, cons
     reply_add(&server->output, code, bytes_of(status), bytes_of(text));
 }
 
+void server_count_error(struct smtp_server *server)
+{
+    if (++server->errors == server->settings->error_limit)
+        server_close(server, "4.7.0", "Too many errors; connect anew when they are mended");
+}
+
 void server_refuse_all(struct smtp_server *server, struct bytes verb, struct smtp_answer answer,
                        size_t count)
 {
@@ -103,8 +109,8 @@ void server_refuse_all(struct smtp_server *server, struct bytes verb, struct smt
     server->refused_text = answer.text;
     if (answer.code == 421)
         server_end(server);
-    else if (answer.code >= 500 && ++server->errors == server->settings->error_limit)
-        server_close(server, "4.7.0", "Too many errors; connect anew when they are mended");
+    else if (answer.code >= 500)
+        server_count_error(server);
 }
 
 void server_refuse(struct smtp_server *server, struct bytes verb, struct smtp_answer answer)

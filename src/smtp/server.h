@@ -28,14 +28,14 @@ struct smtp_server_settings {
     size_t line_limit;          /* bytes of a command line, CRLF included */
     size_t text_line_limit;     /* bytes of a line of message text, CRLF included; 0: any */
     size_t recipient_limit;     /* recipients a transaction */
-    size_t error_limit;         /* failed commands, then 421 4.7.0 and the end */
+    size_t error_limit;         /* failed commands and recipients, then 421 4.7.0 and the end; a
+                                   message accepted makes up for them */
     size_t transaction_limit;   /* messages a session (RFC 9422 MAILMAX); 0: any */
     int64_t hold_limit_ms;      /* FUTURERELEASE: how far ahead at most; 0: not offered */
     int64_t command_timeout_ms; /* RFC 5321, 4.5.3.2.7: at least 5 minutes */
     int64_t data_timeout_ms;    /* between two blocks of data: at least 3 minutes */
     uint64_t data_rate_min;     /* bytes a second over a whole message, after a minute's grace;
                                    slower senders are ended with 421 4.4.2; 0: any */
-    bool offers_starttls;       /* the place for a later capability: never set yet */
 };
 
 enum smtp_server_effect {

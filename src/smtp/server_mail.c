@@ -170,4 +170,7 @@ void server_rcpt_answered(struct smtp_server *server, const struct smtp_answer *
     reply_add(&server->output, answer->code, answer->status, answer->text);
     if (answer->code / 100 == 2)
         envelope->recipients[envelope->recipient_count++] = server->candidate;
+    /* Else one session could try any number of names, to see who is there. */
+    else if (answer->code >= 500)
+        server_count_error(server);
 }

@@ -83,6 +83,8 @@ void server_refuse(struct smtp_server *server, struct bytes verb, struct smtp_an
 /* The same in `count` replies (LMTP: one a recipient), counted as one error. */
 void server_refuse_all(struct smtp_server *server, struct bytes verb, struct smtp_answer answer,
                        size_t count);
+/* Counts an error; too many end the session. */
+void server_count_error(struct smtp_server *server);
 /* Queues a 421 and ends the session. */
 void server_close(struct smtp_server *server, const char *status, const char *text);
 /* Ends the session: the input is forgotten, a message begun is dropped. */
