@@ -276,6 +276,8 @@ static void begin_stop(struct supervisor *supervisor)
     supervisor->phase = PHASE_DRAINING;
     supervisor->stop_ms = instant_steady_ms() + supervisor->config->limits.drain_ms + STOP_GRACE_MS;
     tell_stop(supervisor, true);
+    /* With the workers' own gone too, a client is refused, and not left to hang in a backlog. */
+    ports_close_listeners(&supervisor->ports);
 }
 
 /* True: all have ended. */

@@ -153,12 +153,18 @@ bool ports_open(struct ports *ports, const struct config *config, struct error *
     return is_good;
 }
 
-void ports_close(struct ports *ports, const struct config *config)
+void ports_close_listeners(struct ports *ports)
 {
     for (unsigned worker = 0; worker < ports->workers; worker++)
         for (size_t i = 0; i < ports->listener_count; i++)
             if (ports->listeners[worker][i] >= 0)
                 close(ports->listeners[worker][i]);
+    ports->workers = 0;
+}
+
+void ports_close(struct ports *ports, const struct config *config)
+{
+    ports_close_listeners(ports);
     if (ports->control >= 0) {
         unlink(config->control_socket);
         close(ports->control);

@@ -16,5 +16,7 @@ struct ports {
 
 /* Binds all that the configuration names. False: err names the place; nothing stays open. */
 MUST_CHECK bool ports_open(struct ports *ports, const struct config *config, struct error *err);
-/* Closes them and removes the Unix sockets' files. */
+/* Closes the TCP ones: new clients are refused at once. */
+void ports_close_listeners(struct ports *ports);
+/* Closes all and removes the Unix sockets' files. */
 void ports_close(struct ports *ports, const struct config *config);
