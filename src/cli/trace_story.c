@@ -26,7 +26,6 @@ static const struct {
     {"report", "reported to its sender[ {to}] in message {dsn}"},
     {"report-failed", "its report could not be made: {reason}"},
     {"deleted", "deleted from the queue by the operator"},
-    {"removed", "finished: removed from the queue[ ({reason})]"},
     {"mailbox-stored", "stored for {to}[ as {path}][, {size#byte}]"},
     {"mailbox-failed", "could not be stored for {to}: {error}"},
     {"mailbox-unknown", "the mailbox agent knows no {to}"},

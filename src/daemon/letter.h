@@ -29,6 +29,7 @@ struct letter_recipient {
 struct letter {
     struct list link; /* its keeper's */
     void *context;    /* its keeper's */
+    uint64_t id;      /* the queue's, from the Received field in front, for the log; 0: not known */
     char *reverse_path;
     bool keeps_crlf;
     bool ends_in_cr;                  /* the text so far does, and that CR waits for what follows */

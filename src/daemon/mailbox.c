@@ -11,6 +11,7 @@
 #include "daemon/letter.h"
 #include "daemon/orders.h"
 #include "daemon/session.h"
+#include "mail/trace.h"
 
 enum {
     GROUP_LIMIT = 64,    /* messages stored as one */
@@ -129,11 +130,20 @@ static void spill_done(void *context)
     session_go_on(visit->session);
 }
 
+/* LMTP has no place for it: the Received field that the worker puts in front has. */
+static void note_id(struct letter *letter)
+{
+    bool is_whole = letter->text_size == letter->text.len;
+    if (!letter->id && is_whole && !trace_id(buf_view(&letter->text), &letter->id))
+        letter->id = 0;
+}
+
 static bool on_text(void *context, struct session *session, struct bytes text)
 {
     struct mailbox *mailbox = context;
     struct visit *visit = session_data(session);
     letter_add_text(visit->letter, text);
+    note_id(visit->letter);
     if (!letter_is_full(visit->letter))
         return true;
     loop_job(mailbox->loop, spill_run, spill_done, visit);
@@ -194,7 +204,7 @@ static void on_accept(void *context, int fd_owned)
     struct error err = {0};
     visit->session = session_open(&mailbox->host, fd_owned, &mailbox->settings, &err);
     if (!visit->session) {
-        log_warning("mailbox-session", LOG_TEXT("error", err.text));
+        log_warning("mailbox-session", LOG_TEXT("reason", err.text));
         free(visit);
         return;
     }
@@ -231,14 +241,14 @@ static void log_recipient(struct mailbox *mailbox, const struct letter *letter,
                           const struct letter_recipient *recipient)
 {
     if (recipient->error.os) {
-        log_error("mailbox-failed", LOG_TEXT("to", recipient->address),
-                  LOG_TEXT("error", recipient->error.text));
+        log_error("mailbox-failed", LOG_ID(letter->id), LOG_TEXT("to", recipient->address),
+                  LOG_TEXT("reason", recipient->error.text));
         return;
     }
     char path[MAILDIR_PATH_LIMIT];
     letter_path(letter, recipient, path);
-    log_info("mailbox-stored", LOG_TEXT("to", recipient->address), LOG_TEXT("path", path),
-             LOG_INT("size", letter_size(letter, recipient)));
+    log_info("mailbox-stored", LOG_ID(letter->id), LOG_TEXT("to", recipient->address),
+             LOG_TEXT("path", path), LOG_INT("size", letter_size(letter, recipient)));
     if (!map_find(mailbox->known, bytes_of(recipient->box)))
         remember_box(mailbox, bytes_of(recipient->box));
 }
@@ -430,7 +440,7 @@ int mailbox_main(struct child *child)
     if (is_open)
         loop_run(mailbox.loop);
     else
-        log_error("mailbox-start", LOG_TEXT("error", err.text));
+        log_error("mailbox-start", LOG_TEXT("reason", err.text));
     log_set_buffered(false);
     done_mailbox(&mailbox);
     return is_open ? 0 : 1;

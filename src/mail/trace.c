@@ -93,11 +93,46 @@ void trace_received(struct buf *out, const struct trace *trace)
     buf_done(&word);
 }
 
+static bool is_gap(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
 void trace_return_path(struct buf *out, struct bytes reverse_path)
 {
     buf_add(out, BYTES("Return-Path: <"));
     buf_add(out, reverse_path);
     buf_add(out, BYTES(">\r\n"));
+}
+
+/* Cuts the next word off; false when the text ends before or in it, so that it may be cut. */
+static bool next_word(struct bytes *rest, struct bytes *word)
+{
+    while (rest->len && (is_gap(rest->at[0]) || rest->at[0] == ';'))
+        *rest = bytes_from(*rest, 1);
+    size_t len = 0;
+    while (len < rest->len && !is_gap(rest->at[len]) && rest->at[len] != ';')
+        len++;
+    *word = bytes_sub(*rest, 0, len);
+    *rest = bytes_from(*rest, len);
+    return rest->len > 0;
+}
+
+bool trace_id(struct bytes text, uint64_t *out)
+{
+    enum { WORDS = 12 }; /* "from helo (name [address]) by us with protocol id it" are ten */
+    struct bytes start = BYTES("Received: from"), rest = bytes_from(text, start.len);
+    struct bytes word, before = BYTES_NONE, before_that = BYTES_NONE;
+    if (!bytes_starts(text, start))
+        return false;
+    for (size_t i = 0; i < WORDS && next_word(&rest, &word); i++) {
+        /* What the client said is one word, and cannot pass for these. */
+        if (bytes_equal(before_that, BYTES("with")) && bytes_equal(word, BYTES("id")))
+            return next_word(&rest, &word) && id_scan(word, out);
+        before_that = before;
+        before = word;
+    }
+    return false;
 }
 
 size_t trace_hops(struct bytes section)

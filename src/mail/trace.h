@@ -22,5 +22,9 @@ void trace_received(struct buf *out, const struct trace *trace);
 /* Appends the Return-Path field of final delivery; an empty reverse-path is the null one. */
 void trace_return_path(struct buf *out, struct bytes reverse_path);
 
+/* The id in the Received field that trace_received() made, when the text begins with one; it may
+ * end anywhere, and have LF as line ends. Another server's form is not read. */
+MUST_CHECK bool trace_id(struct bytes text, uint64_t *out);
+
 /* How often the message was received, by its header section (RFC 5321, 6.3). */
 size_t trace_hops(struct bytes section);

@@ -58,6 +58,21 @@ static const struct {
      "Received: from\r\n\t" L63 ".example.com\r\n\t([192.0.2.1])\r\n" BY ";\r\n" DATE},
 };
 
+/* The id is read from every beginning that has it whole, and the byte behind it. */
+static void check_id(struct bytes field, uint64_t want)
+{
+    size_t end = bytes_search(field, BYTES("06h00aj7g0000")) + 13;
+    for (size_t len = 0; len <= field.len; len++) {
+        uint8_t *exact = malloc(len + !len);
+        assert_non_null(exact);
+        memcpy(exact, field.at, len);
+        uint64_t id = 0;
+        assert_int_equal(trace_id((struct bytes){exact, len}, &id), len > end);
+        assert_true(len <= end || id == want);
+        free(exact);
+    }
+}
+
 static void received_is_written(void **state)
 {
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -80,6 +95,7 @@ static void received_is_written(void **state)
         struct bytes rest = buf_view(&out);
         struct header_field field;
         assert_true(header_next(&rest, &field) && rest.len == 0 && !field.is_odd);
+        check_id(buf_view(&out), envelope.id);
         buf_done(&out);
     }
 }
@@ -103,6 +119,21 @@ static void no_helo_breaks_the_field(void **state)
     }
 }
 
+static void foreign_fields_have_no_id(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "Date: x\r\nReceived: from a by b with SMTP id 06h00aj7g0000;\r\n",
+        "Received: by b with SMTP id 06h00aj7g0000; x\r\n",
+        "Received: from a by b with SMTP id 4XyZ; x\r\n",
+        "Received: from a by b id 06h00aj7g0000; x\r\n",
+    };
+    uint64_t id;
+    for (size_t i = 0; i < COUNT(texts); i++)
+        assert_false(trace_id(bytes_of(texts[i]), &id));
+    assert_true(trace_id(BYTES("Received: from with\n\tby b with SMTP id 06h00aj7g0000\n"), &id));
+}
+
 static void return_path_is_written(void **state)
 {
     struct buf out;
@@ -123,9 +154,8 @@ static void hops_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(received_is_written),
-        cmocka_unit_test(no_helo_breaks_the_field),
-        cmocka_unit_test(return_path_is_written),
+        cmocka_unit_test(received_is_written),       cmocka_unit_test(no_helo_breaks_the_field),
+        cmocka_unit_test(foreign_fields_have_no_id), cmocka_unit_test(return_path_is_written),
         cmocka_unit_test(hops_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
