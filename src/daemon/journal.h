@@ -17,7 +17,8 @@ enum { JOURNAL_FILE_LIMIT = 64 << 20, JOURNAL_OLD_FILES = 4 };
 struct journal *journal_open(const char *folder, const char *name, struct error *err);
 /* Flushes first; NULL is fine. */
 void journal_close(struct journal *journal);
-/* A line without its end; kept in memory until the next flush. Fits log_set_sink(). */
-void journal_add(void *journal, int64_t instant_ms, struct bytes line);
+/* A log_sink whose context is the journal: a line without its end, kept in memory until the next
+ * flush. */
+void journal_add(void *context, int64_t instant_ms, struct bytes line);
 /* Writes what was added: once a turn of the loop. NULL is fine. */
 void journal_flush(struct journal *journal);

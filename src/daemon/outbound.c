@@ -87,6 +87,7 @@ static void connect_failed(struct outbound *outbound, const char *reason)
 static void log_result(struct outbound *outbound, const struct delivery_result *result)
 {
     static const char *const events[] = {"delivered", "deferred", "failed"};
+    ASSERT(outbound->delivery);
     const struct envelope *envelope = outbound->delivery->envelope;
     int64_t delay_ms = loop_wall_ms(outbound->worker->loop) - envelope->received_ms;
     log_info(events[result->outcome], LOG_ID(envelope->id),
@@ -172,6 +173,7 @@ static void chunk_read(void *context)
 
 static void want_text(struct outbound *outbound)
 {
+    ASSERT(outbound->delivery);
     if (!outbound->reader) {
         outbound->reader = spool_reader_open(outbound->worker->spool, outbound->delivery->id);
         /* The queue holds no message that the spool does not. */

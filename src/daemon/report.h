@@ -5,4 +5,4 @@
 #include "daemon/worker.h"
 
 /* The queue asked for it (QUEUE_REPORT); ends in queue_reported(). */
-void report_begin(struct worker *worker, const struct queue_report *report);
+void report_begin(struct worker *worker, const struct queue_report *about);

@@ -187,8 +187,8 @@ static void name_set(struct list *names, const char *path, struct inode *inode)
 
 static void names_clear(struct list *names)
 {
-    while (!list_is_empty(names))
-        name_set(names, LIST_FIRST(names, struct name, link)->path, NULL);
+    LIST_EACH (names, struct name, link, name)
+        name_set(names, name->path, NULL);
 }
 
 /* The folder part of a path: up to its last slash; "" is the root, which is always there. */

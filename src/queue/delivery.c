@@ -242,10 +242,10 @@ bool queue_has_ready(const struct queue *queue, const struct lane *lane)
     return !list_is_empty(&lane->row);
 }
 
-void queue_result(struct queue *queue, struct queue_delivery *public,
+void queue_result(struct queue *queue, struct queue_delivery *taken,
                   const struct delivery_result *result, int64_t now_ms)
 {
-    struct delivery *delivery = active_of(public)->delivery;
+    struct delivery *delivery = active_of(taken)->delivery;
     struct message *message = delivery->message;
     ASSERT(result->recipient < message->slot_count);
     struct slot *slot = &message->slots[result->recipient];

@@ -49,13 +49,15 @@ void message_free(struct message *message)
 
 void message_drop(struct queue *queue, struct message *message)
 {
-    for (struct delivery *delivery = &message->first, *next; delivery; delivery = next) {
+    struct delivery *delivery = &message->first, *next;
+    do {
         next = delivery->next;
-        if (delivery->state == DELIVERY_UNUSED)
-            continue;
-        delivery_withdraw(queue, delivery);
-        delivery_drop(queue, delivery);
-    }
+        if (delivery->state != DELIVERY_UNUSED) {
+            delivery_withdraw(queue, delivery);
+            delivery_drop(queue, delivery);
+        }
+        delivery = next;
+    } while (delivery);
     for (size_t i = 0; i < message->slot_count; i++)
         queue->stats.recipients_waiting -= message->slots[i].state == SLOT_OPEN;
     struct report *report = map_take_u64(queue->reports, message->id);

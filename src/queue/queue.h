@@ -109,7 +109,7 @@ struct queue_delivery *queue_take(struct queue *queue, struct lane *lane, size_t
 /* Is there a delivery that queue_take would give? */
 bool queue_has_ready(const struct queue *queue, const struct lane *lane);
 /* One recipient's fate. */
-void queue_result(struct queue *queue, struct queue_delivery *delivery,
+void queue_result(struct queue *queue, struct queue_delivery *taken,
                   const struct delivery_result *result, int64_t now_ms);
 /* All results are in (recipients without one count as deferred); the delivery is gone. */
 void queue_finish(struct queue *queue, struct queue_delivery *delivery_owned, int64_t now_ms);

@@ -157,6 +157,7 @@ static void text_complete(struct smtp_server *server)
         server_reset(server);
         return;
     }
+    ASSERT(server->transaction);
     /* What the text is, whatever BODY= said: many send 8-bit text undeclared, and text that was
      * declared without need would not get to a next hop that lacks 8BITMIME. */
     if (server->transaction->body != BODY_BINARYMIME)
