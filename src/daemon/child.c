@@ -173,21 +173,24 @@ static bool child_confine(const struct child *child, struct error *err)
     const struct config *config = child->config;
     char shard[4096];
     snprintf(shard, sizeof shard, "%s/%u", config->spool.path, child->index);
-    /* The spool's folder is synced when a shard is made in it, for which it is opened to read. */
-    struct confine_rule rules[3] = {{config->trace_folder, CONFINE_WRITE},
-                                    {config->spool.path, CONFINE_READ}};
+    struct confine_rule rules[3] = {{config->trace_folder, CONFINE_WRITE}};
+    size_t count = 1;
     switch (child->role) {
     case CHILD_WORKER:
         if (mkdir(shard, 0700) != 0 && errno != EEXIST)
             return error_set(err, errno, "make folder %s", shard);
-        rules[2] = (struct confine_rule){shard, CONFINE_WRITE};
+        rules[count++] = (struct confine_rule){shard, CONFINE_WRITE};
+        /* Synced when a shard is made in it, for which it is opened to read. */
+        rules[count++] = (struct confine_rule){config->spool.path, CONFINE_READ};
         break;
     case CHILD_MAILBOX:
-        rules[2] = (struct confine_rule){config->mailbox_root, CONFINE_WRITE};
+        rules[count++] = (struct confine_rule){config->mailbox_root, CONFINE_WRITE};
         break;
-    case CHILD_CONTROL: rules[2] = (struct confine_rule){config->run_folder, CONFINE_WRITE}; break;
+    case CHILD_CONTROL:
+        rules[count++] = (struct confine_rule){config->run_folder, CONFINE_WRITE};
+        break;
     }
-    switch (confine(rules, COUNT(rules), err)) {
+    switch (confine(rules, count, err)) {
     case CONFINED: return true;
     case CONFINE_NOT_OFFERED:
         log_warning("not-confined", LOG_TEXT("remedy", "use a kernel with Landlock (5.19 or later, "
