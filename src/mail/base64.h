@@ -7,6 +7,3 @@
 void base64_print(struct buf *out, struct bytes bytes);
 /* Appends the encoded bytes in lines of 76 with CRLFs; nothing for no bytes. */
 void base64_print_lines(struct buf *out, struct bytes bytes);
-/* Appends the bytes that the text stands for; strict: the whole text, padding needed, unused bits
- * zero, no blanks. False, with nothing appended, for anything else. */
-MUST_CHECK bool base64_scan(struct buf *out, struct bytes text);

@@ -26,30 +26,12 @@ static const struct {
 static void vectors_of_the_rfc(void **state)
 {
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct buf text, value;
+        struct buf text;
         buf_init(&text, 100);
-        buf_init(&value, 100);
         base64_print(&text, bytes_of(rows[i].value));
-        if (!bytes_equal(buf_view(&text), bytes_of(rows[i].text)) ||
-            !base64_scan(&value, bytes_of(rows[i].text)) ||
-            !bytes_equal(buf_view(&value), bytes_of(rows[i].value)))
+        if (!bytes_equal(buf_view(&text), bytes_of(rows[i].text)))
             fail_msg("%s", rows[i].text);
         buf_done(&text);
-        buf_done(&value);
-    }
-}
-
-static void other_texts_are_refused(void **state)
-{
-    static const char *const bad[] = {"Z",          "Zg",   "Zg=",  "Zg==Zg==", "Z===",
-                                      "====",       "Zh==", "Zm9=", "Zm 9",     "Zm9v\r\n",
-                                      "Zm9vYg==\n", "Zg=v", "-_-_"};
-    for (size_t i = 0; i < COUNT(bad); i++) {
-        struct buf value;
-        buf_init(&value, 100);
-        if (base64_scan(&value, bytes_of(bad[i])) || value.len)
-            fail_msg("%s", bad[i]);
-        buf_done(&value);
     }
 }
 
@@ -75,7 +57,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors_of_the_rfc),
-        cmocka_unit_test(other_texts_are_refused),
         cmocka_unit_test(lines_have_76_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
