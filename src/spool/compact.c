@@ -145,7 +145,7 @@ void compact_end(struct spool *spool, const struct spool_batch *batch)
     if (batch->has_copy_err) {
         oldest(spool)->is_unreadable = true;
         log_warning("segment-unreadable", LOG_INT("segment", oldest(spool)->number),
-                    LOG_TEXT("error", batch->copy_err.text));
+                    LOG_TEXT("reason", batch->copy_err.text));
     }
     if (!batch->is_stored)
         return;
