@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "base/memory.h"
+#include "base/random.h"
 
 enum { SECTOR = 512 };
 
@@ -79,13 +80,10 @@ static char *text_copy(const char *text)
     return copy;
 }
 
-/* splitmix64: the same seed gives the same disk. */
+/* The same seed gives the same disk. */
 static uint64_t sim_random(struct sim *sim, uint64_t below)
 {
-    uint64_t z = sim->random += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return (z ^ (z >> 31)) % below;
+    return random_next(&sim->random) % below;
 }
 
 /* --- Content ---------------------------------------------------------------------------------- */

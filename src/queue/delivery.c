@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/random.h"
 #include "queue/queue_state.h"
 
 /* --- Its place ---------------------------------------------------------------------------------
@@ -101,15 +102,6 @@ void delivery_withdraw(struct queue *queue, struct delivery *delivery)
 /* --- Time --------------------------------------------------------------------------------------
  */
 
-/* splitmix64: small, and good enough to keep retries apart. */
-static uint64_t next_random(struct queue *queue)
-{
-    uint64_t z = queue->random += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
 int64_t queue_backoff(struct queue *queue, uint32_t attempts)
 {
     int64_t max_ms = queue->settings->retry_max_ms, pause_ms = queue->settings->retry_first_ms;
@@ -118,7 +110,7 @@ int64_t queue_backoff(struct queue *queue, uint32_t attempts)
     if (pause_ms > max_ms)
         pause_ms = max_ms;
     int64_t fifth_ms = pause_ms / 5;
-    pause_ms += (int64_t)(next_random(queue) % (uint64_t)(2 * fifth_ms + 1)) - fifth_ms;
+    pause_ms += (int64_t)(random_next(&queue->random) % (uint64_t)(2 * fifth_ms + 1)) - fifth_ms;
     return pause_ms > 0 ? pause_ms : 1;
 }
 

@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #include "base/memory.h"
+#include "base/random.h"
 #include "spool/reader.h"
 
 /* Records a batch, without copies: bounds the wait of the first for the last. */
@@ -147,15 +148,6 @@ static bool current_has_room(const struct spool_batch *batch)
     return current && batch_bytes(batch) <= current->bytes - current->used;
 }
 
-/* splitmix64; peers must not be able to guess a salt (see record.h). */
-static uint64_t salt_next(struct writer *writer)
-{
-    uint64_t z = writer->salt_state += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
 static bool pool_fill(struct spool *spool, size_t want, struct error *err)
 {
     struct writer *writer = &spool->writer;
@@ -184,7 +176,7 @@ static bool segment_next(struct spool_batch *batch, size_t want, struct error *e
         .flags = spool->settings.is_durable ? 0 : SEGMENT_UNSYNCED,
         .generation = writer->next_generation++,
         .first_seq = writer->next_seq,
-        .salt = salt_next(writer),
+        .salt = random_next(&writer->salt_state),
     };
     life.tail = batch->tail ? batch->tail : life.generation;
     if (!segment_begin(segment, spool->disk, spool->folder, &life, err)) {
