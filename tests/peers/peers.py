@@ -1,5 +1,6 @@
 """The other side: real mail servers in private instances, and a scripted one."""
 
+import grp
 import os
 import pathlib
 import pwd
@@ -201,7 +202,7 @@ class Dovecot(Daemon):
         internal = f"""
             default_internal_user = {user.pw_name}
             default_login_user = {user.pw_name}
-            default_internal_group = {user.pw_gid}
+            default_internal_group = {grp.getgrgid(user.pw_gid).gr_name}
         """ if os.geteuid() else ""
         (self.folder / "dovecot.conf").write_text(f"""
             base_dir = {self.folder}/run
