@@ -78,18 +78,13 @@ static int read_reply(FILE *stream, talk_take *take, void *context)
     return EXIT_LATER;
 }
 
-int talk(const struct config *config, json_t *request_owned, talk_take *take, void *context)
+static int converse(int fd_owned, json_t *request_owned, talk_take *take, void *context)
 {
-    int fd = open_socket(config);
-    if (fd < 0) {
-        json_decref(request_owned);
-        return explain(config, errno);
-    }
     struct timeval wait = {.tv_sec = REPLY_WAIT_SECONDS};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+    setsockopt(fd_owned, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     char *text = json_dumps(request_owned, JSON_COMPACT);
     json_decref(request_owned);
-    FILE *stream = fdopen(fd, "r+");
+    FILE *stream = fdopen(fd_owned, "r+");
     ASSERT(text && stream);
     fprintf(stream, "%s\n", text);
     fflush(stream);
@@ -97,6 +92,25 @@ int talk(const struct config *config, json_t *request_owned, talk_take *take, vo
     int status = read_reply(stream, take, context);
     fclose(stream);
     return status;
+}
+
+int talk(const struct config *config, json_t *request_owned, talk_take *take, void *context)
+{
+    int fd = open_socket(config);
+    if (fd >= 0)
+        return converse(fd, request_owned, take, context);
+    json_decref(request_owned);
+    return explain(config, errno);
+}
+
+bool talk_quietly(const struct config *config, json_t *request_owned, talk_take *take,
+                  void *context)
+{
+    int fd = open_socket(config);
+    if (fd >= 0)
+        return converse(fd, request_owned, take, context) == EXIT_GOOD;
+    json_decref(request_owned);
+    return false;
 }
 
 int talk_with(const struct options *options, json_t *request_owned, talk_take *take, void *context)

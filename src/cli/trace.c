@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/paint.h"
 #include "cli/trace_lines.h"
+#include "cli/trace_state.h"
 #include "cli/trace_story.h"
 
 enum { SENTENCE_LIMIT = 128 << 10 };
@@ -102,15 +103,15 @@ int command_trace(const struct options *options)
 {
     struct trace_lines lines;
     struct error err;
+    uint64_t id;
     const char *needle = options->words[0];
     if (!needle[0])
         return EXIT_USAGE;
     struct config *config = command_config(options);
     if (!config)
         return EXIT_CONFIG;
-    bool is_open = trace_lines_open(&lines, config->trace_folder, bytes_of(needle), &err);
-    config_free(config);
-    if (!is_open) {
+    if (!trace_lines_open(&lines, config->trace_folder, bytes_of(needle), &err)) {
+        config_free(config);
         fprintf(stderr, "postrider: %s\n", err.text);
         if (err.os == ENOENT)
             fprintf(stderr, "postrider: there are no journals: the server has never run\n");
@@ -124,6 +125,10 @@ int command_trace(const struct options *options)
         fprintf(stderr, "postrider: only the first %d events are shown; name a message's id\n",
                 TRACE_LINE_LIMIT);
     bool was_found = lines.count > 0;
+    /* Text only: for programs there is `queue show --json`. */
+    if (!options->is_json && was_found && id_scan(bytes_of(needle), &id))
+        trace_state_print(config, &lines, needle);
+    config_free(config);
     if (!was_found)
         fprintf(stderr, "postrider: nothing is known of %s\n", needle);
     trace_lines_close(&lines);

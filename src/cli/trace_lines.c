@@ -125,9 +125,8 @@ bool trace_field(struct bytes *rest, struct bytes *name, struct buf *value)
     return true;
 }
 
-/* A value that never needs escapes; empty: the line has no such field. Field by field, as a value
- * from outside may look like another field. */
-static struct bytes find_raw(struct bytes line, struct bytes wanted)
+/* Field by field, as a value from outside may look like another field. */
+struct bytes trace_lines_value(struct bytes line, struct bytes wanted)
 {
     struct bytes name, raw;
     while (cut_field(&line, &name, &raw))
@@ -139,7 +138,7 @@ static struct bytes find_raw(struct bytes line, struct bytes wanted)
 static uint64_t id_of(struct bytes line)
 {
     uint64_t id = 0;
-    return id_scan(find_raw(line, BYTES("id")), &id) ? id : 0;
+    return id_scan(trace_lines_value(line, BYTES("id")), &id) ? id : 0;
 }
 
 /* --- Searching -------------------------------------------------------------------------------- */
@@ -160,29 +159,29 @@ static bool has_nocase(struct bytes line, struct bytes needle)
     return false;
 }
 
-typedef void line_visit(struct search *search, struct bytes line);
-
-static void each_line(struct search *search, line_visit *visit)
+void trace_lines_each(const struct trace_lines *lines, trace_visit *visit, void *context)
 {
-    for (size_t i = 0; i < search->lines->file_count; i++) {
-        struct bytes rest = search->lines->files[i].text, line;
+    for (size_t i = 0; i < lines->file_count; i++) {
+        struct bytes rest = lines->files[i].text, line;
         while (rest.len) {
             bytes_cut(rest, '\n', &line, &rest);
-            visit(search, line);
+            visit(context, line);
         }
     }
 }
 
 /* First pass for a text: which messages is it about? */
-static void note_id(struct search *search, struct bytes line)
+static void note_id(void *context, struct bytes line)
 {
+    struct search *search = context;
     if (map_count(search->ids) < TRACE_LINE_LIMIT && has_nocase(line, search->needle) &&
         id_of(line))
         map_add_u64(search->ids, id_of(line), search);
 }
 
-static void keep_line(struct search *search, struct bytes line)
+static void keep_line(void *context, struct bytes line)
 {
+    struct search *search = context;
     struct trace_lines *lines = search->lines;
     uint64_t id = id_of(line);
     bool is_wanted = id && search->ids ? map_find_u64(search->ids, id) != NULL
@@ -197,7 +196,8 @@ static void keep_line(struct search *search, struct bytes line)
         search->room = search->room ? search->room * 2 : 256;
         lines->lines = memory_resize(lines->lines, search->room, sizeof *lines->lines);
     }
-    lines->lines[lines->count++] = (struct trace_line){line, find_raw(line, BYTES("time")), id};
+    lines->lines[lines->count++] =
+        (struct trace_line){line, trace_lines_value(line, BYTES("time")), id};
 }
 
 static int compare_lines(const void *a, const void *b)
@@ -223,9 +223,9 @@ bool trace_lines_open(struct trace_lines *lines, const char *folder, struct byte
     bool is_id = id_scan(needle, &id);
     if (!is_id) {
         search.ids = map_new(0);
-        each_line(&search, note_id);
+        trace_lines_each(lines, note_id, &search);
     }
-    each_line(&search, keep_line);
+    trace_lines_each(lines, keep_line, &search);
     map_free(search.ids);
     if (lines->count)
         qsort(lines->lines, lines->count, sizeof *lines->lines, compare_lines);

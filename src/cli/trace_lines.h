@@ -26,6 +26,11 @@ enum { TRACE_LINE_LIMIT = 100 * 1000 };
 MUST_CHECK bool trace_lines_open(struct trace_lines *lines, const char *folder, struct bytes needle,
                                  struct error *err);
 void trace_lines_close(struct trace_lines *lines);
+/* Visits every line of all journals, each file's in order. */
+typedef void trace_visit(void *context, struct bytes line);
+void trace_lines_each(const struct trace_lines *lines, trace_visit *visit, void *context);
+/* The value, as written, of a field that never needs escapes; empty: the line has none. */
+struct bytes trace_lines_value(struct bytes line, struct bytes name);
 
 /* Takes the next "name=value" from *rest; the value's quotes and escapes are undone into *value
  * (cleared first). False at the end, and at what is no logfmt. */

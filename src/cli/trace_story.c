@@ -27,7 +27,7 @@ static const struct {
     {"report-failed", "its report could not be made: {reason}"},
     {"deleted", "deleted from the queue by the operator"},
     {"mailbox-stored", "stored for {to}[ as {path}][, {size#byte}]"},
-    {"mailbox-failed", "could not be stored for {to}: {error}"},
+    {"mailbox-failed", "could not be stored for {to}: {reason}"},
     {"mailbox-unknown", "the mailbox agent knows no {to}"},
     {"lost", "{client} (helo {helo|none}) broke off in the middle of a message"},
     {"spool-error", "the spool failed: {reason}"},

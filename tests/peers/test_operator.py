@@ -115,6 +115,46 @@ def test_trace_tells_the_story_in_order(launch, script):
     server.command("trace", "0000000000001", status=1)
 
 
+def test_trace_ends_with_the_present_state(launch):
+    server = launch(**down())
+    send(server, plain("waits"), ["c1@partner.example", "ann@example.org"])
+    server.wait_message("ann@example.org")
+    wait_for(lambda: server.events("connect-failed"), 20)
+    (entry,) = server.queue_list()
+    reply = next(recipient["reply"] for recipient in entry["recipients"] if recipient["next"])
+    story = server.command("trace", entry["id"])
+    failure, present = story.splitlines()[-2:]
+    assert "could not connect to smtp://127.0.0.1:" in failure
+    assert re.fullmatch(r"now +waiting for c1@partner\.example because: (.*); next try at "
+                        r"\S+ \(in .*\)", present), present
+    assert reply in present
+    stored, = server.events("mailbox-stored", id=entry["id"])
+    assert stored["path"] in story
+    server.stop()
+    assert "waiting for" not in server.command("trace", entry["id"])
+    server.start()
+
+
+def test_trace_of_a_deleted_message_says_so(launch):
+    server = launch(**down())
+    send(server, plain("goes"), ["c1@partner.example"])
+    (entry,) = wait_queued(server, 1)
+    server.command("queue", "delete", entry["id"])
+    assert server.command("trace", entry["id"]).splitlines()[-1].endswith(
+        "deleted from the queue by the operator")
+
+
+def test_mail_for_a_suspended_lane_is_deferred(launch):
+    server = launch(**down())
+    send(server, plain("first"), ["c1@partner.example"])
+    (first,) = wait_queued(server, 1)
+    send(server, plain("second"), ["c2@partner.example"])
+    _, second = wait_queued(server, 2)
+    (mine,), (other,) = second["recipients"], first["recipients"]
+    assert (mine["status"], mine["attempts"]) == ("deferred", 0)
+    assert (mine["reply"], mine["next"]) == (other["reply"], other["next"])
+
+
 def test_reload_picks_up_a_new_domain(launch):
     server = launch()
     with Dialogue(server.mx) as dialogue:
