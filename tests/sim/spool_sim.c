@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "disk/disk_sim.h"
 #include "spool/core.h"
@@ -647,6 +648,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    log_init("spool_sim", LOG_ERROR, LOG_LOGFMT); /* what injected faults cause is no news */
     struct run *run = NEW(struct run);
     uint64_t bad = 0;
     for (uint64_t seed = plan.first; seed <= plan.last; seed++)
