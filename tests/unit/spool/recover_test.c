@@ -176,10 +176,10 @@ static void a_body_never_becomes_a_record(void **state)
     struct fixture *fixture = *state;
     struct record forged = {.type = RECORD_MESSAGE,
                             .generation = 1,
-                            .seq = 2,
+                            .seq = 3,
                             .durable_seq = 1000,
                             .id = 666,
-                            .arrival = 2};
+                            .arrival = 3};
     uint8_t body[64 + RECORD_HEADER] = {0};
     fixture_store(fixture, 1, 10);
     /* The body begins 98 bytes behind the record's start; 30 more, and it is aligned. */
