@@ -30,7 +30,7 @@ void trace_lines_close(struct trace_lines *lines);
 typedef void trace_visit(void *context, struct bytes line);
 void trace_lines_each(const struct trace_lines *lines, trace_visit *visit, void *context);
 /* The value, as written, of a field that never needs escapes; empty: the line has none. */
-struct bytes trace_lines_value(struct bytes line, struct bytes name);
+struct bytes trace_lines_value(struct bytes line, struct bytes wanted);
 
 /* Takes the next "name=value" from *rest; the value's quotes and escapes are undone into *value
  * (cleared first). False at the end, and at what is no logfmt. */
