@@ -179,13 +179,26 @@ void timer_clear(struct timer *timer)
     timer->due_ms = INT64_MAX;
 }
 
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void start_poll(struct watch *watch)
+{
+    unsigned wanted = watch->wanted;
+    int mask = (wanted & WATCH_READ ? UV_READABLE : 0) | (wanted & WATCH_WRITE ? UV_WRITABLE : 0);
+    int failed = uv_poll_start(&watch->poll, mask, on_poll);
+    ASSERT(!failed);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct watch *watch = poll->data;
     if (watch->is_closing)
         return;
     update_clocks(poll->loop->data);
-    /* An error shows itself at the next read or write, with its errno. */
+    /* libuv stops polling at an error. But what came before it can still be read, and is not
+     * read at once: the error shows itself, with its errno, at the read or write behind that. */
+    if (status < 0)
+        start_poll(watch);
     unsigned ready = status < 0 ? watch->wanted
                                 : (events & UV_READABLE ? WATCH_READ : 0U) |
                                       (events & UV_WRITABLE ? WATCH_WRITE : 0U);
@@ -224,9 +237,7 @@ void watch_want(struct watch *watch, unsigned events)
         uv_poll_stop(&watch->poll);
         return;
     }
-    int mask = (events & WATCH_READ ? UV_READABLE : 0) | (events & WATCH_WRITE ? UV_WRITABLE : 0);
-    int failed = uv_poll_start(&watch->poll, mask, on_poll);
-    ASSERT(!failed);
+    start_poll(watch);
 }
 
 static void on_watch_closed(uv_handle_t *handle)

@@ -148,6 +148,38 @@ static void the_other_side_hears_of_a_close(void **state)
     end(&scene);
 }
 
+/* What came before the reset takes more than one read, and the reset still shows behind it. */
+static void a_reset_behind_unread_bytes_is_heard(void **state)
+{
+    struct scene scene = {.want = SIZE_MAX};
+    struct error err;
+    int listening;
+    struct lookup_address to = listen_on_loopback(&listening);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_return_code(connect(client, (const struct sockaddr *)to.storage, to.len), 0);
+    int server = accept(listening, NULL, NULL);
+    assert_return_code(server, 0);
+    static const uint8_t text[100000];
+    size_t sent = 0;
+    for (ssize_t more; (more = send(client, text, sizeof text, MSG_DONTWAIT)) > 0;)
+        sent += (size_t)more;
+    struct linger at_once = {.l_onoff = 1};
+    assert_return_code(setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    close(client);
+    close(listening);
+    scene.loop = loop_new(&err);
+    buf_init(&scene.got, sent);
+    scene.server = stream_open(scene.loop, server, &server_events, &scene, &err);
+    assert_non_null(scene.server);
+    loop_run(scene.loop);
+    assert_true(scene.has_ended);
+    assert_int_equal(scene.ended_os, ECONNRESET);
+    assert_true(scene.got.len > 65536);
+    stream_close(scene.server);
+    loop_free(scene.loop);
+    buf_done(&scene.got);
+}
+
 static void a_refused_connection_ends_with_its_reason(void **state)
 {
     struct scene scene = {.want = 0};
@@ -184,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_than_the_kernel_takes_arrives_whole),
         cmocka_unit_test(the_other_side_hears_of_a_close),
+        cmocka_unit_test(a_reset_behind_unread_bytes_is_heard),
         cmocka_unit_test(a_refused_connection_ends_with_its_reason),
         cmocka_unit_test(a_long_socket_path_is_refused),
     };
