@@ -22,6 +22,7 @@ static const struct {
                  "{attempts}][, next at {next}]"},
     {"failed", "failed for {to}[ by {lane}]: {reply|no words}[; after "
                "{attempts#attempt}]"},
+    {"connection-ended", "the connection to {lane} ended before it: {reason}; by another now"},
     {"connect-failed", "could not connect to {lane}: {reason}"},
     {"report", "reported to its sender[ {to}] in message {dsn}"},
     {"report-failed", "its report could not be made: {reason}"},

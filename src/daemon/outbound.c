@@ -23,9 +23,12 @@ struct outbound {
     size_t address_count, next_address;
     enum { CONNECTING, TALKING, IDLE, READING } phase;
     bool was_greeted, is_shut, is_killed;
+    char lost_reason[128]; /* while a read is under way, which has err */
     struct error err;
+    size_t deliveries; /* done */
     /* The delivery under way. */
     struct queue_delivery *delivery;
+    bool has_result, is_put_back;
     struct smtp_client_message message;
     struct spool_reader *reader;
     uint64_t offset;
@@ -44,14 +47,23 @@ static void end_delivery(struct outbound *outbound)
     if (outbound->reader)
         spool_reader_close(outbound->reader);
     outbound->reader = NULL;
-    queue_finish(outbound->worker->queue, outbound->delivery, loop_wall_ms(outbound->worker->loop));
+    int64_t now_ms = loop_wall_ms(outbound->worker->loop);
+    if (outbound->is_put_back)
+        queue_put_back(outbound->worker->queue, outbound->delivery, now_ms);
+    else
+        queue_finish(outbound->worker->queue, outbound->delivery, now_ms);
     outbound->delivery = NULL;
+    outbound->has_result = outbound->is_put_back = false;
+    outbound->deliveries++;
 }
 
 static void outbound_end(struct outbound *outbound, const struct delivery_result *failure)
 {
     struct worker *worker = outbound->worker;
     struct bytes name = lane_endpoint(outbound->lane)->name;
+    /* That we stop says nothing of the destination. */
+    if (outbound->is_killed)
+        failure = NULL;
     if (failure)
         log_warning("connect-failed", LOG_BYTES("lane", name), LOG_BYTES("reason", failure->reply));
     end_delivery(outbound);
@@ -97,9 +109,27 @@ static void log_result(struct outbound *outbound, const struct delivery_result *
              LOG_INT("delay_ms", delay_ms));
 }
 
+/* A connection that has carried other messages may end at any time, for reasons that are not this
+ * one's (the host was tired of waiting): it goes by the next one, and need not wait. The first
+ * message of a connection does, so that this comes to an end. */
+static bool was_too_late(const struct outbound *outbound, const struct delivery_result *result)
+{
+    return outbound->deliveries > 0 && result->outcome == DEFERRED && result->was_connection &&
+           !outbound->has_result;
+}
+
 static void take_result(struct outbound *outbound)
 {
     const struct delivery_result *result = smtp_client_result(outbound->client);
+    if (!outbound->is_put_back && was_too_late(outbound, result)) {
+        outbound->is_put_back = true;
+        log_info("connection-ended", LOG_ID(outbound->delivery->id),
+                 LOG_BYTES("lane", lane_endpoint(outbound->lane)->name),
+                 LOG_BYTES("reason", result->reply));
+    }
+    if (outbound->is_put_back)
+        return;
+    outbound->has_result = true;
     log_result(outbound, result);
     queue_result(outbound->worker->queue, outbound->delivery, result,
                  loop_wall_ms(outbound->worker->loop));
@@ -154,7 +184,7 @@ static void chunk_read(void *context)
     struct outbound *outbound = context;
     outbound->phase = TALKING;
     if (!outbound->stream) {
-        smtp_client_hangup(outbound->client, bytes_of(outbound->err.text));
+        smtp_client_hangup(outbound->client, bytes_of(outbound->lost_reason));
     } else if (!outbound->was_read) {
         log_error("spool-error", LOG_ID(outbound->delivery->id),
                   LOG_TEXT("reason", outbound->err.text));
@@ -262,11 +292,11 @@ static void lose_stream(struct outbound *outbound, const char *reason)
 {
     stream_close(outbound->stream);
     outbound->stream = NULL;
-    snprintf(outbound->err.text, sizeof outbound->err.text, "%s", reason);
+    snprintf(outbound->lost_reason, sizeof outbound->lost_reason, "%s", reason);
     /* A read under way uses the delivery: chunk_read() goes on from here. */
     if (outbound->phase == READING)
         return;
-    smtp_client_hangup(outbound->client, bytes_of(outbound->err.text));
+    smtp_client_hangup(outbound->client, bytes_of(outbound->lost_reason));
     outbound->phase = TALKING;
     run(outbound);
 }
@@ -366,11 +396,23 @@ bool outbound_wake_idle(struct worker *worker)
     return has_woken;
 }
 
+static void outbound_kill(struct outbound *outbound)
+{
+    outbound->is_killed = true;
+    if (outbound->phase == CONNECTING && outbound->stream)
+        connect_failed(outbound, "stopped");
+    else if (outbound->stream)
+        lose_stream(outbound, "stopped");
+}
+
 void outbound_shut_all(struct worker *worker)
 {
     LIST_EACH (&worker->outbounds, struct outbound, link, outbound) {
         outbound->is_shut = true;
-        if (outbound->phase == IDLE) {
+        /* Nothing is under way on one that was not greeted yet: no host's silence is waited for. */
+        if (!outbound->was_greeted) {
+            outbound_kill(outbound);
+        } else if (outbound->phase == IDLE) {
             outbound->phase = TALKING;
             run(outbound);
         }
@@ -379,11 +421,6 @@ void outbound_shut_all(struct worker *worker)
 
 void outbound_kill_all(struct worker *worker)
 {
-    LIST_EACH (&worker->outbounds, struct outbound, link, outbound) {
-        outbound->is_killed = true;
-        if (outbound->phase == CONNECTING && outbound->stream)
-            connect_failed(outbound, "stopped");
-        else if (outbound->stream)
-            lose_stream(outbound, "stopped");
-    }
+    LIST_EACH (&worker->outbounds, struct outbound, link, outbound)
+        outbound_kill(outbound);
 }

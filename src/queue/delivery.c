@@ -294,23 +294,53 @@ static void delivery_retry(struct queue *queue, struct delivery *delivery, uint3
         message_reroute(queue, message, now_ms);
 }
 
-void queue_finish(struct queue *queue, struct queue_delivery *delivery_owned, int64_t now_ms)
+/* Its connection is through with it: it is in no place, and its message without it. */
+static struct delivery *deactivate(struct queue *queue, struct queue_delivery *taken_owned,
+                                   int64_t now_ms)
 {
-    struct active *active = active_of(delivery_owned);
+    struct active *active = active_of(taken_owned);
     struct delivery *delivery = active->delivery;
-    struct message *message = delivery->message;
-    uint64_t generation = active->generation;
     queue->now_ms = now_ms;
     arena_free(active->arena);
     free(active);
     delivery->state = DELIVERY_NEW;
     delivery->lane->active--;
-    message->active_count--;
+    delivery->message->active_count--;
     queue->stats.deliveries_active--;
-    message_todo(queue, message);
+    message_todo(queue, delivery->message);
+    return delivery;
+}
+
+void queue_finish(struct queue *queue, struct queue_delivery *delivery_owned, int64_t now_ms)
+{
+    uint64_t generation = active_of(delivery_owned)->generation;
+    struct delivery *delivery = deactivate(queue, delivery_owned, now_ms);
     uint32_t attempts = count_attempts(queue, delivery);
-    if (attempts == 0 || message->is_deleted)
+    if (attempts == 0 || delivery->message->is_deleted)
         delivery_drop(queue, delivery);
     else
         delivery_retry(queue, delivery, attempts, generation, now_ms);
+}
+
+static bool has_open_slot(const struct delivery *delivery)
+{
+    const struct message *message = delivery->message;
+    for (size_t i = 0; i < message->slot_count; i++)
+        if (message->slots[i].delivery == delivery)
+            return true;
+    return false;
+}
+
+void queue_put_back(struct queue *queue, struct queue_delivery *delivery_owned, int64_t now_ms)
+{
+    uint64_t generation = active_of(delivery_owned)->generation;
+    struct delivery *delivery = deactivate(queue, delivery_owned, now_ms);
+    struct message *message = delivery->message;
+    if (message->is_deleted || !has_open_slot(delivery)) {
+        delivery_drop(queue, delivery);
+        return;
+    }
+    delivery_make_ready(queue, delivery);
+    if (generation != queue->generation)
+        message_reroute(queue, message, now_ms);
 }

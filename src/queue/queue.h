@@ -113,6 +113,9 @@ void queue_result(struct queue *queue, struct queue_delivery *taken,
                   const struct delivery_result *result, int64_t now_ms);
 /* All results are in (recipients without one count as deferred); the delivery is gone. */
 void queue_finish(struct queue *queue, struct queue_delivery *delivery_owned, int64_t now_ms);
+/* The same, but nothing was tried for the recipients without a result (an old connection ended
+ * before this message): they are ready at once, no attempt is counted. */
+void queue_put_back(struct queue *queue, struct queue_delivery *delivery_owned, int64_t now_ms);
 /* The connection that QUEUE_CONNECT asked for has been greeted: the lane's suspension is over. */
 void queue_connected(struct queue *queue, struct lane *lane, int64_t now_ms);
 /* The connection is gone (every QUEUE_CONNECT ends so, once). failure: why it could not be used

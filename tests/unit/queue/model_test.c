@@ -270,7 +270,10 @@ static void drive_connection(struct model *model)
         some_results(model, connection);
         if (!model->is_healed && dice(model, 2))
             return;
-        queue_finish(model->queue, connection->delivery, model->now_ms);
+        if (!model->is_healed && dice(model, 6) == 0)
+            queue_put_back(model->queue, connection->delivery, model->now_ms);
+        else
+            queue_finish(model->queue, connection->delivery, model->now_ms);
         connection->delivery = NULL;
     } else if (!model->is_healed && dice(model, 6) == 0) {
         close_connection(model, at, false);

@@ -445,6 +445,32 @@ static void idle_connections_cover_work(void **state)
     world_free(world);
 }
 
+static void put_back_is_ready_at_once(void **state)
+{
+    struct world *world = world_new();
+    struct queue_task task;
+    world_add(world, 1, "ann@a.example bob@a.example");
+    struct lane *lane = world_connect(world);
+    struct queue_delivery *delivery = queue_take(world->queue, lane, SIZE_MAX, world->now_ms);
+    assert_non_null(delivery);
+    world_result(world, delivery, 0, DELIVERED, "250 ok");
+    queue_put_back(world->queue, delivery, world->now_ms);
+    queue_disconnected(world->queue, lane, NULL, world->now_ms);
+    struct seen seen = world_show(world, 1);
+    assert_int_equal(seen.states[0], RECIPIENT_DELIVERED);
+    assert_int_equal(seen.states[1], RECIPIENT_QUEUED);
+    assert_int_equal(seen.attempts[1], 0);
+    expect_step(world, &task, QUEUE_SAVE);
+    lane = world_connect(world);
+    delivery = queue_take(world->queue, lane, SIZE_MAX, world->now_ms);
+    assert_int_equal(delivery->recipient_count, 1);
+    assert_true(queue_delete(world->queue, 1));
+    queue_put_back(world->queue, delivery, world->now_ms);
+    expect_step(world, &task, QUEUE_REMOVE);
+    assert_int_equal(queue_stats(world->queue).deliveries_active, 0);
+    world_free(world);
+}
+
 /* --- Restart and reload ------------------------------------------------------------------------
  */
 
@@ -708,6 +734,7 @@ int main(void)
         cmocka_unit_test(suspended_lane_expires_its_row),
         cmocka_unit_test(connections_grow_with_the_work),
         cmocka_unit_test(idle_connections_cover_work),
+        cmocka_unit_test(put_back_is_ready_at_once),
         cmocka_unit_test(state_survives_a_restart),
         cmocka_unit_test(foreign_state_means_new),
         cmocka_unit_test(reload_routes_anew),
