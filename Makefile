@@ -13,7 +13,7 @@ sanitizer_options = ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace
     check-format check-build check-layers check-docs check-tidy check-packages
 
 build: ## the release binary, at build/postrider
-	@tools/setup build -Dtests=false
+	@tools/setup build -Dtests=false -Db_lto=true
 	@meson compile -C build postrider
 
 help: ## this list

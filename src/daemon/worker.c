@@ -15,6 +15,7 @@
 
 /* An envelope with the most recipients that a configuration may allow fits. */
 enum { ENVELOPE_ARENA = 64 << 20 };
+static const int64_t DISK_LOOK_MS = 5000;
 
 struct generation *generation_use(struct generation *generation)
 {
@@ -82,6 +83,15 @@ static void worker_turn(void *context)
     log_flush();
     if (worker->is_draining && is_quiet(worker))
         loop_stop(worker->loop);
+}
+
+/* A disk that failed is tried again when the spool next looks at it, which on a quiet server no
+ * mail makes it do; results that could not be written wait for that. */
+static void on_disk_timer(void *context)
+{
+    struct worker *worker = context;
+    (void)spool_has_room(worker->spool, loop_now_ms(worker->loop));
+    timer_set(&worker->disk_timer, loop_now_ms(worker->loop) + DISK_LOOK_MS);
 }
 
 static void on_queue_timer(void *context)
@@ -201,6 +211,7 @@ static bool worker_open(struct worker *worker, struct error *err)
     worker->inbounds_by_peer = map_new(child->config->queue.seed);
     timer_init(&worker->queue_timer, worker->loop, on_queue_timer, worker);
     timer_init(&worker->drain_timer, worker->loop, on_drained, worker);
+    timer_init(&worker->disk_timer, worker->loop, on_disk_timer, worker);
     inbound_init(worker);
     if (!open_spool(worker, err))
         return false;
@@ -213,6 +224,7 @@ static bool worker_open(struct worker *worker, struct error *err)
     if (!worker->orders)
         return false;
     loop_on_turn(worker->loop, worker_turn, worker);
+    timer_set(&worker->disk_timer, loop_now_ms(worker->loop) + DISK_LOOK_MS);
     return true;
 }
 
@@ -222,6 +234,7 @@ static void worker_close(struct worker *worker)
     counter_close(worker->counter);
     timer_clear(&worker->queue_timer);
     timer_clear(&worker->drain_timer);
+    timer_clear(&worker->disk_timer);
     commit_free(worker->commit);
     spool_close(worker->spool);
     token_unmap(worker->token);

@@ -34,7 +34,7 @@ struct worker {
     struct list outbounds; /* struct outbound */
     size_t inbound_count, report_count;
     struct map *inbounds_by_peer; /* address text: how many sessions, as a number */
-    struct timer queue_timer, drain_timer;
+    struct timer queue_timer, drain_timer, disk_timer;
     struct list gates; /* struct gate, listening sockets */
     struct token *token;
     struct orders *orders;   /* from the supervisor */
