@@ -216,6 +216,11 @@ static void on_deadline(void *context)
 {
     struct session *session = context;
     smtp_server_expire(session->smtp, now_ms(session));
+    /* A peer that has not read its replies all this time will not read the last one either. (A
+     * machine that has not expired has a deadline still.) */
+    bool has_expired = smtp_server_deadline(session->smtp) == INT64_MAX;
+    if (has_expired && session->stream && !flush(session))
+        lose_stream(session);
     run(session);
 }
 

@@ -197,6 +197,22 @@ def test_replies_that_are_never_read(launch, command):
     check(server, "after")
 
 
+def test_who_never_reads_is_not_waited_for_without_end(launch):
+    server = launch(limits={"sessions_per_address": 1, "command_timeout": "2s"})
+    deaf = connect(server.mx)
+    deaf.settimeout(0.2)
+    push(deaf, b"EHLO client.example\r\n" + b"HELP\r\n" * 200000)
+
+    def has_gone():
+        with Dialogue(server.mx) as dialogue:
+            return dialogue.greeting.startswith("220 ")
+
+    assert not has_gone()
+    wait_for(has_gone, PROMPT_SECONDS)
+    deaf.close()
+    check(server, "after")
+
+
 def test_a_slow_drip_is_no_burden_and_no_loss(launch):
     server = launch()
     text = b"".join(b"%c" % byte for byte in plain("drip"))
