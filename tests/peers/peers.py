@@ -286,11 +286,12 @@ class Script:
         return reply(line) if callable(reply) else reply
 
     def session(self, client):
-        with client, client.makefile("rwb") as stream:
-            try:
+        # Closing sends what is left, and may fail too.
+        try:
+            with client, client.makefile("rwb") as stream:
                 self.talk(stream)
-            except OSError:
-                pass
+        except OSError:
+            pass
 
     def talk(self, stream):
         def say(text):
