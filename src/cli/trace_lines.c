@@ -200,12 +200,24 @@ static void keep_line(void *context, struct bytes line)
         (struct trace_line){line, trace_lines_value(line, BYTES("time")), id};
 }
 
+/* What several processes tell of one millisecond, in the order in which it can have happened. */
+static int rank(const struct trace_line *line)
+{
+    struct bytes event = trace_lines_value(line->text, BYTES("event"));
+    if (bytes_equal(event, BYTES("recipient")) || bytes_equal(event, BYTES("accepted")))
+        return 0;
+    return bytes_equal(event, BYTES("mailbox-stored")) ? 1 : 2;
+}
+
 static int compare_lines(const void *a, const void *b)
 {
     const struct trace_line *one = a, *two = b;
     if (one->id != two->id)
         return one->id - 1 < two->id - 1 ? -1 : 1; /* 0 sorts last */
     int order = bytes_compare(one->time, two->time);
+    if (order)
+        return order;
+    order = rank(one) - rank(two);
     if (order)
         return order;
     /* Within a millisecond a file's order is the order of events. */

@@ -16,7 +16,7 @@ STOP_SECONDS = 40
 
 
 def binary():
-    """The program under test: $POSTRIDER, or the newest build."""
+    """The program under test: $POSTRIDER, or what `make test` built, or `make`."""
     given = os.environ.get("POSTRIDER")
     if given:
         return pathlib.Path(given).resolve()
