@@ -48,6 +48,7 @@ static void take_worker(struct control *control, unsigned index, int fd)
         return;
     struct control_worker *worker = &control->workers[index];
     lose_worker(worker);
+    worker->is_expected = true;
     worker->watch = watch_open(control->loop, fd, on_worker, worker, &err);
     if (worker->watch)
         watch_want(worker->watch, WATCH_READ);
@@ -212,7 +213,8 @@ int control_main(struct child *child)
     control->child = child;
     list_init(&control->clients);
     for (unsigned i = 0; i < CONTROL_WORKER_LIMIT; i++)
-        control->workers[i] = (struct control_worker){.control = control, .index = i};
+        control->workers[i] = (struct control_worker){
+            .control = control, .index = i, .is_expected = i < child->config->workers};
     control->loop = loop_new(&err);
     bool is_good = control->loop && open_all(control, &err);
     if (is_good) {

@@ -31,6 +31,7 @@ struct control_worker {
     struct control *control;
     unsigned index;
     struct watch *watch; /* NULL: not there */
+    bool is_expected;    /* the configuration names it, or it delivers a leftover shard */
 };
 
 struct control {

@@ -130,9 +130,12 @@ static void ask(struct client *client)
 /* As long as the peer reads, on to the next page or worker. */
 static void ask_next(struct client *client)
 {
+    const struct control_worker *workers = client->control->workers;
     while (client->state == CLIENT_PAGING && client->out.len <= OUT_MARK) {
-        if (client->worker >= client->control->child->config->workers)
+        if (client->worker >= CONTROL_WORKER_LIMIT)
             finish(client);
+        else if (!workers[client->worker].is_expected)
+            client->worker++;
         else
             ask(client);
     }

@@ -237,6 +237,27 @@ def test_restart_with_a_full_queue_loses_nothing(launch, script):
     assert sent == sorted(f"RCPT TO:<c{number}@partner.example>" for number in range(40))
 
 
+def test_fewer_workers_deliver_what_more_have_left(launch, script):
+    server = launch(workers=2, **down())
+    for number in range(40):
+        send(server, plain(f"number {number}"), [f"c{number}@partner.example"])
+    before = [entry["id"] for entry in wait_queued(server, 40)]
+    assert len({event["process"] for event in server.events("accepted")}) == 2
+    server.config["workers"] = 1
+    server.write_config()
+    server.stop()
+    server.start()
+    assert sorted(entry["id"] for entry in server.queue_list()) == sorted(before)
+    peer = script()
+    server.config["routes"] = [{"to": "*", "via": f"smtp://127.0.0.1:{peer.port}"}]
+    server.write_config()
+    server.command("reload")
+    server.command("queue", "retry", "all")
+    server.wait_queue_empty()
+    sent = sorted(envelope[1] for envelope, _ in peer.messages)
+    assert sent == sorted(f"RCPT TO:<c{number}@partner.example>" for number in range(40))
+
+
 def test_a_session_that_is_idle_does_not_hold_up_a_stop(launch):
     server = launch()
     idle = Dialogue(server.mx)
