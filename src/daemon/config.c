@@ -158,7 +158,7 @@ static const struct schema_key top_keys[] = {
      .help = "a path, or a mapping"},
     {"run", SCHEMA_TEXT, AT(run), NULL, .help = "folder of the sockets (default SPOOL/run)"},
     {"user", SCHEMA_TEXT, AT(user), NULL, .help = "to become when started as root"},
-    {"workers", SCHEMA_NUMBER, AT(workers), "1", 1, 32,
+    {"workers", SCHEMA_NUMBER, AT(workers), "1", 1, CONFIG_WORKER_LIMIT,
      .help = "processes that accept and deliver, each with a shard of the spool"},
     {"log", SCHEMA_MAP, .table = &log_table, .help = "the log"},
     {"limits", SCHEMA_MAP, .table = &limits_table, .help = "for incoming mail"},

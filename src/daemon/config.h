@@ -20,7 +20,7 @@ struct config_listener {
     struct smtp_server_settings smtp; /* views into the config */
 };
 
-enum { CONFIG_LISTENER_LIMIT = 64 };
+enum { CONFIG_LISTENER_LIMIT = 64, CONFIG_WORKER_LIMIT = 32 };
 
 struct config {
     struct arena *arena; /* all texts and arrays below */

@@ -44,7 +44,7 @@ static void on_worker(void *context, unsigned events)
 static void take_worker(struct control *control, unsigned index, int fd)
 {
     struct error err;
-    if (index >= CONTROL_WORKER_LIMIT || fd < 0)
+    if (index >= CONFIG_WORKER_LIMIT || fd < 0)
         return;
     struct control_worker *worker = &control->workers[index];
     lose_worker(worker);
@@ -92,7 +92,7 @@ static void close_all(struct control *control)
         watch_close(control->listener);
     if (control->supervisor)
         watch_close(control->supervisor);
-    for (unsigned i = 0; i < CONTROL_WORKER_LIMIT; i++)
+    for (unsigned i = 0; i < CONFIG_WORKER_LIMIT; i++)
         if (control->workers[i].watch)
             watch_close(control->workers[i].watch);
     control_clients_close(control);
@@ -212,7 +212,7 @@ int control_main(struct child *child)
     struct control *control = NEW(struct control);
     control->child = child;
     list_init(&control->clients);
-    for (unsigned i = 0; i < CONTROL_WORKER_LIMIT; i++)
+    for (unsigned i = 0; i < CONFIG_WORKER_LIMIT; i++)
         control->workers[i] = (struct control_worker){
             .control = control, .index = i, .is_expected = i < child->config->workers};
     control->loop = loop_new(&err);

@@ -19,10 +19,7 @@
 #include "daemon/child.h"
 #include "net/loop.h"
 
-enum {
-    CONTROL_WORKER_LIMIT = 32,
-    CONTROL_CLIENT_LIMIT = 32,
-};
+enum { CONTROL_CLIENT_LIMIT = 32 };
 
 struct control;
 
@@ -38,7 +35,7 @@ struct control {
     struct child *child;
     struct loop *loop;
     struct watch *supervisor, *listener;
-    struct control_worker workers[CONTROL_WORKER_LIMIT];
+    struct control_worker workers[CONFIG_WORKER_LIMIT];
     struct list clients;
     size_t client_count;
     uint32_t serial; /* of the newest request to a worker */

@@ -132,7 +132,7 @@ static void ask_next(struct client *client)
 {
     const struct control_worker *workers = client->control->workers;
     while (client->state == CLIENT_PAGING && client->out.len <= OUT_MARK) {
-        if (client->worker >= CONTROL_WORKER_LIMIT)
+        if (client->worker >= CONFIG_WORKER_LIMIT)
             finish(client);
         else if (!workers[client->worker].is_expected)
             client->worker++;

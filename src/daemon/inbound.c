@@ -64,10 +64,8 @@ static struct smtp_answer on_mail(void *context, struct session *session)
     struct worker *worker = context;
     const struct inbound *inbound = session_data(session);
     if (!spool_has_room(worker->spool, loop_now_ms(worker->loop))) {
-        struct smtp_answer answer = {452, BYTES("4.3.1"),
-                                     BYTES("not enough disk space here; please try again later")};
-        log_refused(inbound, BYTES_NONE, BYTES("low-water"), &answer);
-        return answer;
+        log_refused(inbound, BYTES_NONE, BYTES("low-water"), &intake_disk_full);
+        return intake_disk_full;
     }
     /* Nobody can log in yet, so submission is for those who may relay (RFC 6409, 4.3). */
     if (inbound->listener->role == ROLE_SUBMISSION && !inbound->may_relay) {

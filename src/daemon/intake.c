@@ -32,7 +32,7 @@ struct intake {
     struct buf meta;
 };
 
-static const struct smtp_answer disk_full = {
+const struct smtp_answer intake_disk_full = {
     452, BYTES_INIT("4.3.1"), BYTES_INIT("not enough disk space here; please try again later")};
 static const struct smtp_answer disk_failed = {
     451, BYTES_INIT("4.3.0"),
@@ -44,7 +44,7 @@ struct smtp_answer intake_begin(struct worker *worker, struct session *session,
                                 struct generation *generation, struct intake **out)
 {
     if (!spool_has_room(worker->spool, loop_now_ms(worker->loop)))
-        return disk_full;
+        return intake_disk_full;
     struct intake *intake = NEW(struct intake);
     intake->worker = worker;
     intake->session = session;
@@ -238,7 +238,7 @@ static void stored(struct commit_owner *owner, const struct spool_result *result
 {
     struct intake *intake = CONTAINER(owner, struct intake, owner);
     if (result->outcome != SPOOL_STORED) {
-        answer_refused(intake, result->outcome == SPOOL_FULL ? &disk_full : &disk_failed);
+        answer_refused(intake, result->outcome == SPOOL_FULL ? &intake_disk_full : &disk_failed);
         return;
     }
     struct worker *worker = intake->worker;
@@ -314,7 +314,7 @@ static void body_written(void *context)
     if (!intake->was_written) {
         log_error("spool-error", LOG_ID(intake->id), LOG_TEXT("reason", intake->err.text));
         bool is_full = intake->err.os == ENOSPC || intake->err.os == EDQUOT;
-        intake->refusal = is_full ? disk_full : disk_failed;
+        intake->refusal = is_full ? intake_disk_full : disk_failed;
     }
     if (intake->how == SPOOL_BODY_MORE)
         session_go_on(intake->session);

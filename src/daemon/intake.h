@@ -7,6 +7,9 @@
 
 struct intake;
 
+/* What is answered when the disk has no room. */
+extern const struct smtp_answer intake_disk_full;
+
 /* Answers whether a message can begin: 250 and *out, or the refusal. */
 struct smtp_answer intake_begin(struct worker *worker, struct session *session,
                                 const struct config_listener *listener,

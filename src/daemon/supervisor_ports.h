@@ -5,12 +5,10 @@
 
 #include "daemon/config.h"
 
-enum { PORTS_WORKER_LIMIT = 32 };
-
 struct ports {
     unsigned workers;
     size_t listener_count;
-    int listeners[PORTS_WORKER_LIMIT][CONFIG_LISTENER_LIMIT];
+    int listeners[CONFIG_WORKER_LIMIT][CONFIG_LISTENER_LIMIT];
     int mailbox, control; /* mailbox -1: local mail goes elsewhere */
 };
 

@@ -43,7 +43,7 @@ void slots_init(struct slots *slots, const struct config *config)
     if (config->mailbox_root)
         add_row(slots, CHILD_MAILBOX, 0);
     add_row(slots, CHILD_CONTROL, 0);
-    for (unsigned i = 0; i < PORTS_WORKER_LIMIT; i++)
+    for (unsigned i = 0; i < CONFIG_WORKER_LIMIT; i++)
         if (i < config->workers || has_shard(config, i))
             add_row(slots, CHILD_WORKER, i);
 }

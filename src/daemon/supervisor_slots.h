@@ -27,7 +27,7 @@ struct slot {
     bool is_reloading;              /* its IPC_RELOADED is awaited */
 };
 
-enum { SLOT_LIMIT = PORTS_WORKER_LIMIT + 2 };
+enum { SLOT_LIMIT = CONFIG_WORKER_LIMIT + 2 };
 
 struct slots {
     struct slot rows[SLOT_LIMIT];

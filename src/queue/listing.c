@@ -150,16 +150,7 @@ bool queue_delete(struct queue *queue, uint64_t id)
     if (!message || message->is_deleted)
         return false;
     message->is_deleted = true;
-    for (struct delivery *delivery = &message->first, *next; delivery; delivery = next) {
-        next = delivery->next;
-        if (delivery->state != DELIVERY_WAITING && delivery->state != DELIVERY_READY)
-            continue;
-        delivery_withdraw(queue, delivery);
-        for (size_t i = 0; i < message->slot_count; i++)
-            if (message->slots[i].delivery == delivery)
-                message->slots[i].delivery = NULL;
-        delivery_drop(queue, delivery);
-    }
+    message_unroute(queue, message);
     message_todo(queue, message);
     return true;
 }

@@ -190,13 +190,8 @@ static bool is_routed(const struct queue *queue, const struct message *message,
     return true;
 }
 
-static void unroute(struct queue *queue, struct message *message, int64_t *next_ms)
+void message_unroute(struct queue *queue, struct message *message)
 {
-    for (size_t i = 0; i < message->slot_count; i++) {
-        const struct delivery *delivery = message->slots[i].delivery;
-        if (delivery && delivery->state == DELIVERY_WAITING)
-            next_ms[i] = delivery->in.due.key;
-    }
     for (struct delivery *delivery = &message->first, *next; delivery; delivery = next) {
         next = delivery->next;
         if (delivery->state != DELIVERY_WAITING && delivery->state != DELIVERY_READY)
@@ -207,6 +202,17 @@ static void unroute(struct queue *queue, struct message *message, int64_t *next_
                 message->slots[i].delivery = NULL;
         delivery_drop(queue, delivery);
     }
+}
+
+/* Unroutes, and notes when each slot would have been tried next. */
+static void unroute(struct queue *queue, struct message *message, int64_t *next_ms)
+{
+    for (size_t i = 0; i < message->slot_count; i++) {
+        const struct delivery *delivery = message->slots[i].delivery;
+        if (delivery && delivery->state == DELIVERY_WAITING)
+            next_ms[i] = delivery->in.due.key;
+    }
+    message_unroute(queue, message);
 }
 
 void message_reroute(struct queue *queue, struct message *message, int64_t now_ms)

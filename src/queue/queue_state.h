@@ -154,6 +154,8 @@ void message_todo(struct queue *queue, struct message *message);
 /* Routes the open slots that have no delivery; next_ms has each slot's instant. */
 void message_route(struct queue *queue, struct message *message, const struct envelope *envelope,
                    const int64_t *next_ms, int64_t now_ms);
+/* Takes back the deliveries that are not active: their slots have none then. */
+void message_unroute(struct queue *queue, struct message *message);
 /* Routes anew what is not active, when the routes lead elsewhere now. */
 void message_reroute(struct queue *queue, struct message *message, int64_t now_ms);
 /* When what is not delivered yet is failed, by age or (DELIVERBY) by the sender's wish. */
