@@ -35,8 +35,10 @@ static void reload(struct orders *orders)
     struct error err;
     if (!ipc_send(watch_fd(orders->watch), &done, &err))
         log_warning("ipc-error", LOG_TEXT("reason", err.text));
-    if (config)
-        orders->events->reload(orders->context, config);
+    if (!config)
+        return;
+    log_init(orders->child->name, config->log_level, config->log_format);
+    orders->events->reload(orders->context, config);
 }
 
 static void obey(struct orders *orders, struct ipc_message *message)

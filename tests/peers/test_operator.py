@@ -237,6 +237,18 @@ def test_restart_with_a_full_queue_loses_nothing(launch, script):
     assert sent == sorted(f"RCPT TO:<c{number}@partner.example>" for number in range(40))
 
 
+def test_reload_changes_what_the_workers_log(launch):
+    server = launch()
+    send(server, plain("loud"), ["ann@example.org"])
+    assert wait_for(lambda: server.events("accepted"), 20)
+    server.config["log"] = {"level": "warning"}
+    server.write_config()
+    server.command("reload")
+    send(server, plain("quiet"), ["ann@example.org"])
+    server.wait_messages("ann@example.org", 2)
+    assert len(server.events("accepted")) == 1
+
+
 def test_fewer_workers_deliver_what_more_have_left(launch, script):
     server = launch(workers=2, **down())
     for number in range(40):
