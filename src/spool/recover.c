@@ -25,10 +25,12 @@ struct recovery {
     bool is_good;      /* no callback failed */
     bool accepts_loss; /* the operator made the file accept-loss */
     uint64_t tail;
-    uint8_t *image; /* the segment in work */
-    uint64_t image_len;
+    uint8_t *image; /* the segment in work; one buffer for all, whose pages are there then */
+    uint64_t image_len, image_room;
     uint64_t durable_seq; /* the highest that a record or header tells of */
 };
+
+enum { META_USUAL = 416 };
 
 static const char ACCEPT_LOSS[] = "accept-loss";
 
@@ -209,8 +211,11 @@ static bool apply(struct recovery *recovery, struct segment *segment, uint64_t o
 
 static bool image_read(struct recovery *recovery, const struct segment *segment)
 {
-    free(recovery->image);
-    recovery->image = memory_new(segment->bytes, 1);
+    if (recovery->image_room < segment->bytes) {
+        free(recovery->image);
+        recovery->image = memory_new(segment->bytes, 1);
+        recovery->image_room = segment->bytes;
+    }
     size_t len;
     if (!disk_read(segment->file, 0, recovery->image, segment->bytes, &len, recovery->err))
         return false;
@@ -371,19 +376,23 @@ static int by_arrival(const void *a, const void *b)
     return (*left)->arrival < (*right)->arrival ? -1 : (*left)->arrival > (*right)->arrival;
 }
 
-/* Reads a record's header and meta to *out. */
+/* Reads a record's header and meta to *out, both at once where the meta is no longer than most. */
 static bool meta_read(struct recovery *recovery, const struct segment *segment, uint64_t offset,
                       struct record *record, struct buf *out)
 {
-    uint8_t header[RECORD_HEADER];
+    uint8_t front[RECORD_HEADER + META_USUAL];
     size_t len;
-    if (!disk_read(segment->file, offset, header, sizeof header, &len, recovery->err))
+    if (!disk_read(segment->file, offset, front, sizeof front, &len, recovery->err))
         return false;
-    if (len < sizeof header || !record_read(header, segment->bytes - offset, segment->life.salt,
+    if (len < RECORD_HEADER || !record_read(front, segment->bytes - offset, segment->life.salt,
                                             segment->life.generation, record))
         return error_set(recovery->err, 0, "%06" PRIu64 ".seg changed while it was read",
                          segment->number);
     buf_clear(out);
+    if (record->meta_len <= len - RECORD_HEADER) {
+        buf_add(out, (struct bytes){front + RECORD_HEADER, record->meta_len});
+        return true;
+    }
     uint8_t *room = buf_reserve(out, record->meta_len);
     if (!disk_read(segment->file, offset + RECORD_HEADER, room, record->meta_len, &len,
                    recovery->err))
