@@ -5,9 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "daemon/outbound_text.h"
 
-/* How much of a message is read from the spool at a time, and held for a slow receiver. */
-enum { READ_CHUNK = 256 * 1024 };
 static const int64_t CONNECT_TIMEOUT_MS = 30000;
 
 struct outbound {
@@ -30,11 +29,7 @@ struct outbound {
     struct queue_delivery *delivery;
     bool has_result, is_put_back;
     struct smtp_client_message message;
-    struct spool_reader *reader;
-    uint64_t offset;
-    uint8_t *chunk;
-    size_t chunk_len;
-    bool was_read;
+    struct outbound_text *text; /* NULL: none was asked for yet */
 };
 
 static void run(struct outbound *outbound);
@@ -44,9 +39,8 @@ static void end_delivery(struct outbound *outbound)
 {
     if (!outbound->delivery)
         return;
-    if (outbound->reader)
-        spool_reader_close(outbound->reader);
-    outbound->reader = NULL;
+    outbound_text_close(outbound->text);
+    outbound->text = NULL;
     int64_t now_ms = loop_wall_ms(outbound->worker->loop);
     if (outbound->is_put_back)
         queue_put_back(outbound->worker->queue, outbound->delivery, now_ms);
@@ -74,7 +68,6 @@ static void outbound_end(struct outbound *outbound, const struct delivery_result
     smtp_client_free(outbound->client);
     list_remove(&outbound->link);
     generation_leave(outbound->generation);
-    free(outbound->chunk);
     free(outbound);
 }
 
@@ -166,53 +159,34 @@ static void next_delivery(struct outbound *outbound)
         .size = delivery->envelope->size,
         .has_8bit = delivery->envelope->body != BODY_7BIT,
     };
-    outbound->offset = 0;
     smtp_client_message(outbound->client, &outbound->message);
 }
 
-static void read_chunk(void *context)
-{
-    struct outbound *outbound = context;
-    outbound->was_read = spool_reader_read(outbound->reader, outbound->offset, outbound->chunk,
-                                           READ_CHUNK, &outbound->chunk_len, &outbound->err);
-    if (outbound->was_read && outbound->chunk_len == 0)
-        outbound->was_read = error_set(&outbound->err, 0, "the message ends too early");
-}
-
-static void chunk_read(void *context)
+static void text_ready(void *context, const struct outbound_piece *piece)
 {
     struct outbound *outbound = context;
     outbound->phase = TALKING;
     if (!outbound->stream) {
         smtp_client_hangup(outbound->client, bytes_of(outbound->lost_reason));
-    } else if (!outbound->was_read) {
+    } else if (piece->failure) {
         log_error("spool-error", LOG_ID(outbound->delivery->id),
-                  LOG_TEXT("reason", outbound->err.text));
-        smtp_client_abort(outbound->client, bytes_of(outbound->err.text));
+                  LOG_TEXT("reason", piece->failure));
+        smtp_client_abort(outbound->client, bytes_of(piece->failure));
     } else {
-        outbound->offset += outbound->chunk_len;
-        bool is_last = outbound->offset >= spool_reader_size(outbound->reader);
-        smtp_client_text(outbound->client, (struct bytes){outbound->chunk, outbound->chunk_len},
-                         is_last, loop_now_ms(outbound->worker->loop));
+        smtp_client_text(outbound->client, piece->text, piece->is_last,
+                         loop_now_ms(outbound->worker->loop));
     }
-    /* Connections are many and mostly idle: none keeps a buffer. */
-    free(outbound->chunk);
-    outbound->chunk = NULL;
     run(outbound);
 }
 
 static void want_text(struct outbound *outbound)
 {
     ASSERT(outbound->delivery);
-    if (!outbound->reader) {
-        outbound->reader = spool_reader_open(outbound->worker->spool, outbound->delivery->id);
-        /* The queue holds no message that the spool does not. */
-        ASSERT(outbound->reader);
-    }
-    uint64_t left = spool_reader_size(outbound->reader) - outbound->offset;
-    outbound->chunk = memory_new(left < READ_CHUNK ? (size_t)left : READ_CHUNK, 1);
+    if (!outbound->text)
+        outbound->text =
+            outbound_text_open(outbound->worker, outbound->delivery->id, text_ready, outbound);
     outbound->phase = READING;
-    loop_job(outbound->worker->loop, read_chunk, chunk_read, outbound);
+    outbound_text_read(outbound->text);
 }
 
 /* Sends what the machine has to say; false while the kernel will not take all of it. */
@@ -293,7 +267,7 @@ static void lose_stream(struct outbound *outbound, const char *reason)
     stream_close(outbound->stream);
     outbound->stream = NULL;
     snprintf(outbound->lost_reason, sizeof outbound->lost_reason, "%s", reason);
-    /* A read under way uses the delivery: chunk_read() goes on from here. */
+    /* A read under way uses the delivery: text_ready() goes on from here. */
     if (outbound->phase == READING)
         return;
     smtp_client_hangup(outbound->client, bytes_of(outbound->lost_reason));

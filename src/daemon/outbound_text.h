@@ -1,0 +1,22 @@
+/* The text of a message on its way out: read from the spool piece by piece, on another thread. */
+#pragma once
+
+#include "daemon/worker.h"
+
+struct outbound_text;
+
+/* The next piece of the text, or why there is none. */
+struct outbound_piece {
+    struct bytes text; /* borrowed for the call */
+    bool is_last;
+    const char *failure; /* NULL: it was read */
+};
+typedef void outbound_text_ready(void *context, const struct outbound_piece *piece);
+
+/* The text of a message that is in the spool. */
+struct outbound_text *outbound_text_open(struct worker *worker, uint64_t id,
+                                         outbound_text_ready *ready, void *context);
+/* Reads the next piece; ends in ready(), which may close. */
+void outbound_text_read(struct outbound_text *text);
+/* No read is under way. NULL is fine. */
+void outbound_text_close(struct outbound_text *text);
