@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/memory.h"
 
 enum { IP_BITS = 128, MAPPED_BITS = 96, HINT_SIZE = 64 };
@@ -21,9 +20,34 @@ struct networks {
     size_t count, cap;
 };
 
-static bool is_mapped(const struct ip *ip)
+bool ip_is_ipv4(const struct ip *ip)
 {
     return memcmp(ip->at, mapped_prefix, sizeof mapped_prefix) == 0;
+}
+
+struct ip ip_from_ipv4(const uint8_t bytes[4])
+{
+    struct ip ip;
+    memcpy(ip.at, mapped_prefix, sizeof mapped_prefix);
+    memcpy(ip.at + sizeof mapped_prefix, bytes, 4);
+    return ip;
+}
+
+struct ip ip_from_ipv6(const uint8_t bytes[16])
+{
+    struct ip ip;
+    memcpy(ip.at, bytes, sizeof ip.at);
+    return ip;
+}
+
+void ip_print(struct buf *out, const struct ip *ip)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    if (ip_is_ipv4(ip))
+        inet_ntop(AF_INET, ip->at + sizeof mapped_prefix, text, sizeof text);
+    else
+        inet_ntop(AF_INET6, ip->at, text, sizeof text);
+    buf_add(out, bytes_of(text));
 }
 
 bool ip_scan(struct bytes text, struct ip *out)
@@ -116,7 +140,7 @@ static bool network_has(const struct network *network, const struct ip *ip)
 {
     /* "::/0" and the like are IPv6 networks: that mapped addresses lie in them by their bits is
      * not meant, and would let the whole IPv4 world in. */
-    if (network->bits < MAPPED_BITS && is_mapped(ip))
+    if (network->bits < MAPPED_BITS && ip_is_ipv4(ip))
         return false;
     for (size_t i = 0; i < sizeof ip->at; i++)
         if ((ip->at[i] ^ network->ip.at[i]) & byte_mask(network->bits, i))

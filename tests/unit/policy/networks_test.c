@@ -100,12 +100,30 @@ static void embedded_nul_is_no_end(void **state)
     assert_false(ip_scan(BYTES("192.0.2.1\0"), &ip));
 }
 
+static void addresses_are_printed_as_read(void **state)
+{
+    static const char *const texts[] = {"192.0.2.1", "2001:db8::1", "::1", "0.0.0.0", "::"};
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct ip ip;
+        struct buf out;
+        buf_init(&out, 64);
+        assert_true(ip_scan(bytes_of(texts[i]), &ip));
+        ip_print(&out, &ip);
+        assert_true(bytes_equal(buf_view(&out), bytes_of(texts[i])));
+        assert_int_equal(ip_is_ipv4(&ip), strchr(texts[i], '.') != NULL);
+        struct ip again = ip_is_ipv4(&ip) ? ip_from_ipv4(ip.at + 12) : ip_from_ipv6(ip.at);
+        assert_memory_equal(&again, &ip, sizeof ip);
+        buf_done(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(networks_table),
         cmocka_unit_test(many_networks),
         cmocka_unit_test(embedded_nul_is_no_end),
+        cmocka_unit_test(addresses_are_printed_as_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
