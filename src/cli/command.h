@@ -19,20 +19,30 @@ enum {
 
 #define COMMAND_CONFIG_DEFAULT "/etc/postrider/postrider.yaml"
 
+/* Which messages a command is about (cli/queue_select.h); NULL: not given. */
+struct options_select {
+    const char *from, *to, *domain, *older, *younger, *reply, *status, *lane;
+};
+
 /* What the command line says behind the command's words. */
 struct options {
-    const char *config; /* --config FILE */
-    bool is_json;       /* --json */
+    const char *config;  /* --config FILE */
+    const char *is_json; /* --json; NULL: not given, as with all of them */
+    const char *is_yes, *is_dry_run;
+    struct options_select select;
     const char **words; /* what is no option */
     size_t word_count;
 };
+
+/* The options that a command takes beside --config and --help. */
+enum { TAKES_JSON = 1, TAKES_SELECTION = 2, TAKES_DRY_RUN = 4, TAKES_YES = 8 };
 
 struct command {
     const char *name;  /* "queue list" */
     const char *usage; /* behind the name: "[--json] ID" */
     const char *does;  /* one line, for the list of commands */
     const char *help;  /* what there is to know, and examples; whole lines */
-    bool takes_json;
+    unsigned takes;    /* TAKES_… */
     size_t least_words, most_words;
     int (*run)(const struct options *options);
 };
@@ -41,6 +51,8 @@ int command_serve(const struct options *options);
 int command_check(const struct options *options);
 int command_queue_list(const struct options *options);
 int command_queue_show(const struct options *options);
+int command_queue_hold(const struct options *options);
+int command_queue_release(const struct options *options);
 int command_queue_retry(const struct options *options);
 int command_queue_delete(const struct options *options);
 int command_queue_stats(const struct options *options);

@@ -11,39 +11,59 @@ static const struct command commands[] = {
      "SIGINT stop it (limits.drain), SIGHUP makes it read its configuration again.\n"
      "Example:\n"
      "  postrider serve --config postrider.yaml\n",
-     false, 0, 0, command_serve},
+     0, 0, 0, command_serve},
     {"check", "", "read the configuration and say what is wrong with it",
      "Checks the configuration only: permissions, DNS and ports are not looked at in this "
      "version.\n"
      "Exit status 0: good, 1: there are problems, each printed with its line and remedy.\n"
      "Example:\n"
      "  postrider check --config postrider.yaml\n",
-     true, 0, 0, command_check},
-    {"queue list", "", "list the messages that are not finished",
-     "Example:\n"
-     "  postrider queue list --json | jq '.[] | select(.from == \"ann@example.org\") | .id'\n",
-     true, 0, 0, command_queue_list},
+     TAKES_JSON, 0, 0, command_check},
+    {"queue list", "[ID|OPTION...]", "list the messages that are not finished",
+     "Without options all of them.\n"
+     "Examples:\n"
+     "  postrider queue list --from @example.org --status deferred\n"
+     "  postrider queue list --json | jq '.[] | select(.size > 1000000) | .id'\n",
+     TAKES_JSON | TAKES_SELECTION, 0, 1, command_queue_list},
     {"queue show", "ID", "show one message and each of its recipients",
      "Exit status 1: there is no such message.\n"
      "Example:\n"
      "  postrider queue show 06fz3k8m0a1b2\n",
-     true, 1, 1, command_queue_show},
-    {"queue retry", "ID|all", "try a message, or all of them, now",
-     "Destinations that were suspended because they did not answer are tried again too.\n"
+     TAKES_JSON, 1, 1, command_queue_show},
+    {"queue hold", "ID|all|OPTION...", "keep messages from being tried until they are released",
+     "They make no attempts, send no reports and do not expire; a restart changes nothing in "
+     "that.\n"
+     "Deliveries under way finish first. Exit status 1: there is no such message.\n"
+     "Examples:\n"
+     "  postrider queue hold --from hacked@example.org\n"
+     "  postrider queue hold --domain partner.example\n",
+     TAKES_JSON | TAKES_SELECTION | TAKES_DRY_RUN, 0, 1, command_queue_hold},
+    {"queue release", "ID|all|OPTION...", "let held messages go on",
+     "At once; their age has been counted on meanwhile. Exit status 1: there is no such message.\n"
+     "Example:\n"
+     "  postrider queue release --status held --domain partner.example\n",
+     TAKES_JSON | TAKES_SELECTION | TAKES_DRY_RUN, 0, 1, command_queue_release},
+    {"queue retry", "ID|all|OPTION...", "try messages now",
+     "Destinations that were suspended because they did not answer are tried again too; with\n"
+     "--lane, only what goes to that destination is. Held messages stay held.\n"
      "Exit status 1: there is no such message.\n"
      "Examples:\n"
      "  postrider queue retry 06fz3k8m0a1b2\n"
-     "  postrider queue retry all\n",
-     true, 1, 1, command_queue_retry},
-    {"queue delete", "ID", "remove a message without delivery and without a report",
-     "A delivery that is under way finishes first. Exit status 1: there is no such message.\n"
-     "Example:\n"
-     "  postrider queue delete 06fz3k8m0a1b2\n",
-     true, 1, 1, command_queue_delete},
+     "  postrider queue retry all\n"
+     "  postrider queue retry --lane smtp://smarthost.example:25\n",
+     TAKES_JSON | TAKES_SELECTION | TAKES_DRY_RUN, 0, 1, command_queue_retry},
+    {"queue delete", "ID|all|OPTION...", "remove messages without delivery and without a report",
+     "Deliveries under way finish first. More than one named message is asked about first, or "
+     "needs\n"
+     "--yes. Exit status 1: there is no such message.\n"
+     "Examples:\n"
+     "  postrider queue delete 06fz3k8m0a1b2\n"
+     "  postrider queue delete --from hacked@example.org --dry-run\n",
+     TAKES_JSON | TAKES_SELECTION | TAKES_DRY_RUN | TAKES_YES, 0, 1, command_queue_delete},
     {"queue stats", "", "count messages, deliveries and results",
      "Example:\n"
      "  postrider queue stats --json\n",
-     true, 0, 0, command_queue_stats},
+     TAKES_JSON, 0, 0, command_queue_stats},
     {"trace", "ID|ADDRESS|HOST", "tell the story of messages",
      "Reads the processes' trace journals, which works while the server is stopped too.\n"
      "Exit status 1: nothing is known.\n"
@@ -51,22 +71,57 @@ static const struct command commands[] = {
      "  postrider trace 06fz3k8m0a1b2\n"
      "  postrider trace ann@example.org\n"
      "  postrider trace mx.example.org\n",
-     true, 1, 1, command_trace},
+     TAKES_JSON, 1, 1, command_trace},
     {"reload", "", "make the server read its configuration again",
      "With a problem in it the old configuration stays in force and the exit status is 1. Changes "
      "of\n"
      "listen, workers, spool.path, run, user and deliver.mailbox need a restart.\n"
      "Example:\n"
      "  postrider reload && postrider queue retry all\n",
-     true, 0, 0, command_reload},
+     TAKES_JSON, 0, 0, command_reload},
     {"stop", "", "end the server",
      "Waits until sessions and deliveries under way are finished (limits.drain) and the server "
      "has\n"
      "ended. Mail that is not delivered stays in the spool.\n"
      "Example:\n"
      "  postrider stop\n",
-     true, 0, 0, command_stop},
+     TAKES_JSON, 0, 0, command_stop},
 };
+
+static const struct option {
+    const char *name, *value; /* of the value, its word; NULL: the option takes none */
+    unsigned takes;           /* the commands that take it; 0: all */
+    size_t offset;            /* in struct options, of a const char * */
+    const char *does;
+} option_rows[] = {
+    {"--config", "FILE", 0, offsetof(struct options, config),
+     "the configuration (default " COMMAND_CONFIG_DEFAULT ")"},
+    {"--from", "ADDRESS", TAKES_SELECTION, offsetof(struct options, select.from),
+     "those from this sender; also @DOMAIN, or <> for reports"},
+    {"--to", "ADDRESS", TAKES_SELECTION, offsetof(struct options, select.to),
+     "those to this recipient"},
+    {"--domain", "DOMAIN", TAKES_SELECTION, offsetof(struct options, select.domain),
+     "those to a recipient in this domain"},
+    {"--older", "DURATION", TAKES_SELECTION, offsetof(struct options, select.older),
+     "those received longer ago than this: 30m, 4h, 2d"},
+    {"--younger", "DURATION", TAKES_SELECTION, offsetof(struct options, select.younger),
+     "those received less long ago than this"},
+    {"--reply", "TEXT", TAKES_SELECTION, offsetof(struct options, select.reply),
+     "those with this text in a recipient's last reply"},
+    {"--status", "STATUS", TAKES_SELECTION, offsetof(struct options, select.status),
+     "those with a recipient that is queued, active, deferred, held ..."},
+    {"--lane", "NAME", TAKES_SELECTION, offsetof(struct options, select.lane),
+     "those that go to this destination, as queue show names it"},
+    {"--dry-run", NULL, TAKES_DRY_RUN, offsetof(struct options, is_dry_run),
+     "only count what is selected"},
+    {"--yes", NULL, TAKES_YES, offsetof(struct options, is_yes), "do not ask first"},
+    {"--json", NULL, TAKES_JSON, offsetof(struct options, is_json), "print JSON for programs"},
+};
+
+static const char **place_of(struct options *options, const struct option *option)
+{
+    return (const char **)((char *)options + option->offset);
+}
 
 static int print_version(void)
 {
@@ -89,14 +144,34 @@ static void print_commands(FILE *out)
             "list the configuration's keys and their defaults", "version", "", "print the version");
 }
 
+static bool is_taken(const struct option *option, const struct command *command)
+{
+    return option->takes == 0 || option->takes & command->takes;
+}
+
+/* Those whose `takes` has something of this, or is 0 as this is. */
+static void print_options(unsigned takes)
+{
+    for (size_t i = 0; i < COUNT(option_rows); i++) {
+        const struct option *option = &option_rows[i];
+        if (takes == option->takes || takes & option->takes)
+            printf("  %-10s %-9s %s\n", option->name, option->value ? option->value : "",
+                   option->does);
+    }
+}
+
 static int print_help(const struct command *command)
 {
-    printf("usage: postrider %s [--config FILE]%s%s%s\n\n%s\n\n%s\n"
-           "  --config FILE  the configuration (default " COMMAND_CONFIG_DEFAULT ")\n",
-           command->name, command->takes_json ? " [--json]" : "", command->usage[0] ? " " : "",
+    printf("usage: postrider %s [--config FILE]%s%s%s\n\n%s\n\n%s\n", command->name,
+           command->takes & TAKES_JSON ? " [--json]" : "", command->usage[0] ? " " : "",
            command->usage, command->does, command->help);
-    if (command->takes_json)
-        printf("  --json         print JSON for programs\n");
+    if (command->takes & TAKES_SELECTION) {
+        printf("Messages are selected by all of these options that are given:\n");
+        print_options(TAKES_SELECTION);
+        printf("Other options:\n");
+    }
+    print_options(0);
+    print_options(command->takes & ~(unsigned)TAKES_SELECTION);
     return EXIT_GOOD;
 }
 
@@ -139,26 +214,61 @@ static int complain(const char *what, const char *word)
     return EXIT_USAGE;
 }
 
+/* An option that takes no value has this, and one that is not given NULL. */
+static const char *const given = "";
+
+/* Takes the option at *at, and its value, which may stand behind a "=". */
+static bool take_option(char **arguments, size_t count, size_t *at, struct options *options)
+{
+    const char *word = arguments[*at];
+    size_t len = strcspn(word, "=");
+    for (size_t i = 0; i < COUNT(option_rows); i++) {
+        const struct option *option = &option_rows[i];
+        if (strlen(option->name) != len || strncmp(word, option->name, len) != 0)
+            continue;
+        if (!option->value && word[len])
+            return complain("no value belongs to", option->name) == EXIT_GOOD;
+        if (option->value && !word[len] && ++*at == count) {
+            fprintf(stderr, "postrider: %s needs a value: %s\n", option->name, option->value);
+            return false;
+        }
+        *place_of(options, option) = !option->value ? given
+                                     : word[len]    ? word + len + 1
+                                                    : arguments[*at];
+        return true;
+    }
+    return complain("there is no option", word) == EXIT_GOOD;
+}
+
 /* Sorts the arguments into options and words; false: it has complained. */
 static bool sort_arguments(char **arguments, size_t count, struct options *options, bool *is_help)
 {
     for (size_t i = 0; i < count; i++) {
         char *argument = arguments[i];
-        if (strcmp(argument, "--json") == 0) {
-            options->is_json = true;
-        } else if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
+        if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
             *is_help = true;
-        } else if (strcmp(argument, "--config") == 0 || strcmp(argument, "-c") == 0) {
+        } else if (strcmp(argument, "-c") == 0) {
             if (++i == count)
                 return complain("--config needs a FILE", NULL) == EXIT_GOOD;
             options->config = arguments[i];
-        } else if (strncmp(argument, "--config=", 9) == 0) {
-            options->config = argument + 9;
         } else if (argument[0] == '-' && argument[1]) {
-            return complain("there is no option", argument) == EXIT_GOOD;
+            if (!take_option(arguments, count, &i, options))
+                return false;
         } else {
             options->words[options->word_count++] = argument;
         }
+    }
+    return true;
+}
+
+static bool takes_all(const struct command *command, struct options *options)
+{
+    for (size_t i = 0; i < COUNT(option_rows); i++) {
+        if (!*place_of(options, &option_rows[i]) || is_taken(&option_rows[i], command))
+            continue;
+        fprintf(stderr, "postrider: no %s for %s; see: postrider help\n", option_rows[i].name,
+                command->name);
+        return false;
     }
     return true;
 }
@@ -182,7 +292,7 @@ static int dispatch(struct options *options, bool is_help)
     const struct command *command = find_command(options->words, options->word_count, &named);
     if (!command)
         return complain(strcmp(options->words[0], "queue") == 0
-                            ? "queue takes list, show, retry, delete or stats, not"
+                            ? "queue takes list, show, hold, release, retry, delete or stats, not"
                             : "there is no command",
                         strcmp(options->words[0], "queue") != 0 ? options->words[0]
                         : options->word_count > 1               ? options->words[1]
@@ -191,8 +301,8 @@ static int dispatch(struct options *options, bool is_help)
         return print_help(command);
     options->words += named;
     options->word_count -= named;
-    if (options->is_json && !command->takes_json)
-        return complain("no --json for", command->name);
+    if (!takes_all(command, options))
+        return EXIT_USAGE;
     if (options->word_count < command->least_words || options->word_count > command->most_words) {
         fprintf(stderr, "usage: postrider %s %s\n", command->name, command->usage);
         return EXIT_USAGE;

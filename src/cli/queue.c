@@ -2,10 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/id.h"
 #include "base/instant.h"
 #include "base/memory.h"
 #include "cli/paint.h"
+#include "cli/queue_select.h"
 #include "cli/talk.h"
 
 enum { CELL_LIMIT = 1024 };
@@ -165,8 +165,43 @@ static void take_listed(void *context, const json_t *line)
     table->messages++;
 }
 
+static json_t *list_request(const struct options *options, bool *is_selecting)
+{
+    const struct options_select *select = &options->select;
+    *is_selecting = options->word_count > 0 || select->from || select->to || select->domain ||
+                    select->older || select->younger || select->reply || select->status ||
+                    select->lane;
+    if (!*is_selecting)
+        return json_pack("{s:s,s:{}}", "do", "list", "select");
+    json_t *request = queue_select_request(options, "list");
+    /* One message is listed by what shows it. */
+    if (request && queue_select_is_id(options))
+        json_object_set_new(request, "do", json_string("show"));
+    return request;
+}
+
+static int list(const struct config *config, json_t *request_owned, struct table *table,
+                const char *none)
+{
+    if (table->is_json)
+        putchar('[');
+    int status = talk(config, request_owned, take_listed, table);
+    flush_rows(table);
+    if (table->is_json)
+        puts(table->messages ? "\n]" : "]");
+    else if (table->messages == 0 && status == EXIT_GOOD)
+        puts(none);
+    else if (table->messages)
+        printf("%zu message%s\n", table->messages, table->messages == 1 ? "" : "s");
+    return status;
+}
+
 int command_queue_list(const struct options *options)
 {
+    bool is_selecting;
+    json_t *request = list_request(options, &is_selecting);
+    if (!request)
+        return EXIT_USAGE;
     struct table *table = NEW(struct table);
     table->is_json = options->is_json;
     for (size_t j = 0; j < COLUMNS; j++)
@@ -174,21 +209,13 @@ int command_queue_list(const struct options *options)
     /* Without a server there is no queue to print, not an empty one. */
     struct config *config = command_config(options);
     int status = EXIT_CONFIG;
-    if (config) {
-        struct buf out;
-        buf_init(&out, 64);
-        if (table->is_json)
-            putchar('[');
-        status = talk(config, json_pack("{s:s}", "do", "list"), take_listed, table);
-        flush_rows(table);
-        if (table->is_json)
-            puts(table->messages ? "\n]" : "]");
-        else if (table->messages == 0 && status == EXIT_GOOD)
-            puts("The queue is empty.");
-        else if (table->messages)
-            printf("%zu message%s\n", table->messages, table->messages == 1 ? "" : "s");
-        buf_done(&out);
-    }
+    if (config)
+        status =
+            list(config, request, table, is_selecting ? "No such message." : "The queue is empty.");
+    else
+        json_decref(request);
+    if (status == EXIT_GOOD && table->messages == 0 && queue_select_is_id(options))
+        status = queue_id_unknown(options->words[0]);
     config_free(config);
     free(table);
     return status;
@@ -199,7 +226,6 @@ int command_queue_list(const struct options *options)
 
 struct answer {
     bool is_json, was_found;
-    uint64_t count;
 };
 
 static void print_line(const char *name, struct buf *value)
@@ -261,70 +287,14 @@ static void take_shown(void *context, const json_t *line)
     buf_done(&text);
 }
 
-static bool is_id(const char *word)
-{
-    uint64_t id;
-    if (id_scan(bytes_of(word), &id))
-        return true;
-    fprintf(stderr, "postrider: \"%s\" is no message id; they look like 06fz3k8m0a1b2\n", word);
-    return false;
-}
-
-static int say_unknown(const char *id)
-{
-    fprintf(stderr,
-            "postrider: no message %s in the queue; its story, if it had one: postrider trace %s\n",
-            id, id);
-    return EXIT_BAD;
-}
-
 int command_queue_show(const struct options *options)
 {
     struct answer answer = {.is_json = options->is_json};
-    if (!is_id(options->words[0]))
+    if (!queue_id_is_valid(options->words[0]))
         return EXIT_USAGE;
     json_t *request = json_pack("{s:s,s:s}", "do", "show", "id", options->words[0]);
     int status = talk_with(options, request, take_shown, &answer);
-    return status == EXIT_GOOD && !answer.was_found ? say_unknown(options->words[0]) : status;
-}
-
-static void take_count(void *context, const json_t *line)
-{
-    struct answer *answer = context;
-    answer->count = number_of(line, "count");
-}
-
-/* Retry and delete: both answer how many messages it was. */
-static int count_command(const struct options *options, const char *name, const char *done)
-{
-    struct answer answer = {.is_json = options->is_json};
-    const char *id = options->words[0];
-    bool is_all = strcmp(id, "all") == 0 && strcmp(name, "retry") == 0;
-    if (!is_all && !is_id(id))
-        return EXIT_USAGE;
-    json_t *request =
-        is_all ? json_pack("{s:s}", "do", name) : json_pack("{s:s,s:s}", "do", name, "id", id);
-    int status = talk_with(options, request, take_count, &answer);
-    if (status != EXIT_GOOD)
-        return status;
-    if (options->is_json)
-        printf("{\"count\": %llu}\n", (unsigned long long)answer.count);
-    if (answer.count == 0 && !is_all)
-        return say_unknown(id);
-    if (!options->is_json)
-        printf("%llu message%s %s.\n", (unsigned long long)answer.count,
-               answer.count == 1 ? "" : "s", done);
-    return EXIT_GOOD;
-}
-
-int command_queue_retry(const struct options *options)
-{
-    return count_command(options, "retry", "will be tried now");
-}
-
-int command_queue_delete(const struct options *options)
-{
-    return count_command(options, "delete", "deleted");
+    return status == EXIT_GOOD && !answer.was_found ? queue_id_unknown(options->words[0]) : status;
 }
 
 /* --- stats ------------------------------------------------------------------------------------ */
@@ -336,6 +306,7 @@ static const struct {
     enum stat_kind kind;
 } stat_rows[] = {
     {"messages", "messages", STAT_NUMBER},
+    {"held", "messages held", STAT_NUMBER},
     {"oldest_ms", "oldest message", STAT_INSTANT},
     {"recipients_waiting", "recipients waiting", STAT_NUMBER},
     {"deliveries_ready", "deliveries ready", STAT_NUMBER},

@@ -26,6 +26,8 @@ static const struct {
     {"connect-failed", "could not connect to {lane}: {reason}"},
     {"report", "reported to its sender[ {to}] in message {dsn}"},
     {"report-failed", "its report could not be made: {reason}"},
+    {"held", "held back by the operator"},
+    {"released", "released by the operator"},
     {"deleted", "deleted from the queue by the operator"},
     {"mailbox-stored", "stored for {to}[ as {path}][, {size#byte}]"},
     {"mailbox-failed", "could not be stored for {to}: {reason}"},

@@ -1,14 +1,15 @@
 /* The control process: answers `postrider queue`, `reload` and `stop` over its Unix socket.
  *
  * A client sends one line, a JSON object, and gets lines of JSON objects back; then the connection
- * is closed. Requests are those of daemon/desk.h, which go to all workers in turn, and
+ * is closed. Requests are those of daemon/desk.h, which go to all workers in turn, page by page,
+ * and
  *     {"do": "reload"}   {"done": true, "problems": [TEXT…]}
  *     {"do": "stop"}     {"done": true}, and the connection stays open until the workers have ended
  * Replies:
  *     {"message": MESSAGE}               one line each, a worker's in the order of arrival
  *     {"missing": "worker-0"}            a worker that does not answer; go on without it
  *     {"error": TEXT}                    the last line
- *     {"done": true, "count": N, "stats": {NAME: number…}}   the last line
+ *     {"done": true, "count": N, "matched": M, "stats": {NAME: number…}}   the last line
  *
  * A slow client is waited for, page by page; one that does nothing for a minute is dropped. */
 #pragma once

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/instant.h"
 #include "base/memory.h"
 
 enum {
@@ -35,7 +36,7 @@ struct client {
     json_t *request;
     unsigned worker; /* asked now */
     uint32_t serial;
-    json_int_t count;
+    json_int_t count, matched;
     json_t *stats;
 };
 
@@ -79,7 +80,8 @@ static void add_text_line(struct client *client, const char *key, const char *te
 
 static void finish(struct client *client)
 {
-    json_t *last = json_pack("{s:b,s:I}", "done", 1, "count", client->count);
+    json_t *last =
+        json_pack("{s:b,s:I,s:I}", "done", 1, "count", client->count, "matched", client->matched);
     if (client->stats)
         json_object_set(last, "stats", client->stats);
     char *text = json_dumps(last, JSON_COMPACT);
@@ -167,23 +169,21 @@ static void take_reply(struct client *client)
     json_t *messages = json_object_get(reply, "messages");
     const char *problem = json_string_value(json_object_get(reply, "error"));
     size_t i;
-    json_t *message, *last = NULL;
+    json_t *message, *after;
     client->serial = 0;
     if (!reply || problem || client->reply.overflowed) {
         fail(client, problem ? problem : "a worker's answer cannot be read");
         json_decref(reply);
         return;
     }
-    json_array_foreach(messages, i, message)
-    {
-        add_line(client, "message", message);
-        last = json_object_get(message, "id");
-    }
+    json_array_foreach(messages, i, message) add_line(client, "message", message);
+    client->matched += json_integer_value(json_object_get(reply, "matched"));
     client->count += json_integer_value(json_object_get(reply, "count"));
     if (json_object_get(reply, "stats"))
         add_stats(client, json_object_get(reply, "stats"));
-    if (last && json_is_true(json_object_get(reply, "more"))) {
-        json_object_set(client->request, "after", last);
+    after = json_object_get(reply, "after");
+    if (after && json_is_true(json_object_get(reply, "more"))) {
+        json_object_set(client->request, "after", after);
     } else {
         json_object_del(client->request, "after");
         client->worker++;
@@ -208,6 +208,7 @@ static void begin(struct client *client)
             buf_addf(&client->out, "{\"done\":true}\n");
         timer_clear(&client->timer);
     } else {
+        json_object_set_new(client->request, "since", json_integer(instant_now_ms()));
         client->state = CLIENT_PAGING;
     }
 }

@@ -1,14 +1,21 @@
-/* The worker's answers to the operator: list, show, retry, delete and stats on its queue, asked
- * for by the control process. Knows no socket: requests and replies are JSON texts.
+/* The worker's answers to the operator: what is asked of its queue by way of the control process.
+ * Knows no socket: requests and replies are JSON texts.
  *
  * Requests (one object; ids are texts as id_print writes them):
- *     {"do": "list", "after": ID or absent}  {"messages": [MESSAGE…], "more": true or false}: a
- *                                            page; the next one begins after its last id
+ *     {"do": "list", "select": SELECT}       a PAGE with "messages": [MESSAGE…]
+ *     {"do": "count", "select": SELECT}      a PAGE
  *     {"do": "show", "id": ID}               {"messages": [MESSAGE]}, empty when it is not here
- *     {"do": "retry", "id": ID or absent}    {"count": N} messages made ready; absent: all
- *     {"do": "delete", "id": ID}             {"count": 0 or 1}
+ *     {"do": ACT, "select": SELECT}          a PAGE
+ *     {"do": ACT, "id": ID}                  {"count": 0 or 1, "matched": 0 or 1}
  *     {"do": "stats"}                        {"stats": {NAME: number…}}
  * A request that is none of these: {"error": TEXT}.
+ *
+ * ACT is "hold", "release", "retry" or "delete". SELECT has some of the texts "from", "to",
+ * "domain", "reply", "lane" and "status", and the numbers "older_ms" and "younger_ms", with the
+ * meanings of queue/select.h; none: all messages. A PAGE has bounded work, so that the worker's
+ * other work goes on in between: {"matched": M messages, "count": N of them that it was done to,
+ * "more": true or false, "after": ID}; with that "after" the same request goes on. "since" in a
+ * retry is the instant in ms at which the operator asked (queue_retry).
  *
  * A MESSAGE is what `queue list --json` prints: {"id", "from", "size", "received", "recipients":
  * [{"address", "status", "attempts", "next", "reply"}]}; of show, recipients also have "lane". */

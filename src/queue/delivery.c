@@ -282,14 +282,16 @@ static void delivery_retry(struct queue *queue, struct delivery *delivery, uint3
                            uint64_t generation, int64_t now_ms)
 {
     struct message *message = delivery->message;
-    int64_t expiry_ms = message_expiry(queue, message);
-    if (now_ms >= expiry_ms) {
-        delivery_expire(queue, delivery, now_ms);
-        return;
+    if (!(message->flags & MESSAGE_HELD)) {
+        int64_t expiry_ms = message_expiry(queue, message);
+        if (now_ms >= expiry_ms) {
+            delivery_expire(queue, delivery, now_ms);
+            return;
+        }
+        /* The last attempt is made at the very end. */
+        int64_t next_ms = now_ms + queue_backoff(queue, attempts);
+        delivery_make_waiting(queue, delivery, next_ms < expiry_ms ? next_ms : expiry_ms);
     }
-    /* The last attempt is made at the very end. */
-    int64_t next_ms = now_ms + queue_backoff(queue, attempts);
-    delivery_make_waiting(queue, delivery, next_ms < expiry_ms ? next_ms : expiry_ms);
     if (generation != queue->generation)
         message_reroute(queue, message, now_ms);
 }
@@ -340,7 +342,8 @@ void queue_put_back(struct queue *queue, struct queue_delivery *delivery_owned, 
         delivery_drop(queue, delivery);
         return;
     }
-    delivery_make_ready(queue, delivery);
+    if (!(message->flags & MESSAGE_HELD))
+        delivery_make_ready(queue, delivery);
     if (generation != queue->generation)
         message_reroute(queue, message, now_ms);
 }

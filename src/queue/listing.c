@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "queue/queue_state.h"
+#include "queue/select.h"
 
 /* --- See ---------------------------------------------------------------------------------------
  */
@@ -35,8 +36,8 @@ static void describe_open(const struct queue *queue, const struct slot *slot,
         if (lane->is_suspended)
             describe_suspended(lane, out);
         return;
-    case DELIVERY_UNUSED:
-    case DELIVERY_NEW: return;
+    case DELIVERY_UNUSED: return;
+    case DELIVERY_NEW: out->state = RECIPIENT_HELD; return;
     }
 }
 
@@ -61,41 +62,82 @@ static struct queue_entry_recipient describe(const struct queue *queue, const st
     return out;
 }
 
+/* False: the visitor wants no more. */
 static bool visit_message(const struct queue *queue, const struct message *message,
-                          queue_visit *visit, void *context)
+                          const struct queue_walk *walk, queue_visit *visit, void *context)
 {
+    const struct queue_select *select = walk->select;
+    bool has_envelope = walk->needs_envelopes || (select && select_has_addresses(select));
     struct envelope envelope;
-    struct arena *arena = message_open(message, &envelope);
+    struct arena *arena = has_envelope ? message_open(message, &envelope) : NULL;
     struct queue_entry_recipient *recipients = memory_new(message->slot_count, sizeof *recipients);
     for (size_t i = 0; i < message->slot_count; i++)
-        recipients[i] = describe(queue, &message->slots[i], envelope.recipients[i].address);
-    struct queue_entry entry = {.id = message->id, .envelope = &envelope, .recipients = recipients};
-    bool goes_on = visit(context, &entry);
+        recipients[i] = describe(queue, &message->slots[i],
+                                 has_envelope ? envelope.recipients[i].address : BYTES_NONE);
+    struct queue_entry entry = {.id = message->id,
+                                .received_ms = message->received_ms,
+                                .envelope = has_envelope ? &envelope : NULL,
+                                .recipients = recipients,
+                                .recipient_count = message->slot_count};
+    bool is_wanted = !select || select_matches(select, &entry, queue->now_ms);
+    bool goes_on = !is_wanted || visit(context, &entry);
     free(recipients);
     arena_free(arena);
     return goes_on;
 }
 
-void queue_list(struct queue *queue, uint64_t after, queue_visit *visit, void *context)
+/* The place behind the message with this id, whether it is still there or not. */
+static struct list *place_after(struct queue *queue, uint64_t after)
 {
+    for (size_t i = 0; i < MARKS; i++)
+        if (queue->marks[i].at && queue->marks[i].after == after)
+            return queue->marks[i].at->next;
+    struct message *last = map_find_u64(queue->messages, after);
+    if (last)
+        return last->by_arrival.next;
+    struct list *at = queue->by_arrival.next;
+    while (at != &queue->by_arrival && CONTAINER(at, struct message, by_arrival)->id <= after)
+        at = at->next;
+    return at;
+}
+
+static void set_mark(struct queue *queue, uint64_t after, struct list *at)
+{
+    size_t i = 0;
+    while (i < MARKS - 1 && queue->marks[i].at && queue->marks[i].after != after)
+        i++;
+    for (; i > 0; i--)
+        queue->marks[i] = queue->marks[i - 1];
+    queue->marks[0] = (struct queue_mark){after, at};
+}
+
+void queue_walk(struct queue *queue, struct queue_walk *walk, int64_t now_ms, queue_visit *visit,
+                void *context)
+{
+    queue->now_ms = now_ms;
     queue_sort(queue);
-    const struct message *last = after ? map_find_u64(queue->messages, after) : NULL;
-    struct list *at = last ? last->by_arrival.next : queue->by_arrival.next;
-    for (; at != &queue->by_arrival; at = at->next) {
+    struct list *at = place_after(queue, walk->after);
+    bool goes_on = true;
+    for (size_t i = 0; i < walk->limit && at != &queue->by_arrival; i++) {
         const struct message *message = CONTAINER(at, struct message, by_arrival);
-        if (message->id <= after || message->is_deleted)
-            continue;
-        if (!visit_message(queue, message, visit, context))
-            return;
+        goes_on = message->is_deleted || visit_message(queue, message, walk, visit, context);
+        if (!goes_on)
+            break;
+        walk->after = message->id;
+        at = at->next;
     }
+    walk->has_more = at != &queue->by_arrival;
+    if (walk->has_more)
+        set_mark(queue, walk->after, at->previous);
 }
 
 bool queue_show(struct queue *queue, uint64_t id, queue_visit *visit, void *context)
 {
     const struct message *message = map_find_u64(queue->messages, id);
+    struct queue_walk walk = {.needs_envelopes = true};
     if (!message || message->is_deleted)
         return false;
-    visit_message(queue, message, visit, context);
+    visit_message(queue, message, &walk, visit, context);
     return true;
 }
 
@@ -115,39 +157,72 @@ struct queue_stats queue_stats(const struct queue *queue)
 /* --- Do ----------------------------------------------------------------------------------------
  */
 
-static bool retry_message(struct queue *queue, struct message *message)
+static struct message *find(struct queue *queue, uint64_t id)
 {
+    struct message *message = map_find_u64(queue->messages, id);
+    return message && !message->is_deleted ? message : NULL;
+}
+
+static void lift(struct queue *queue, struct lane *lane, int64_t since_ms)
+{
+    if (!lane->failure || lane->failure->at_ms < since_ms)
+        lane_lift(queue, lane);
+}
+
+bool queue_retry(struct queue *queue, uint64_t id, struct bytes lane, int64_t since_ms,
+                 int64_t now_ms)
+{
+    struct message *message = find(queue, id);
     bool is_any = false;
-    for (struct delivery *delivery = &message->first; delivery; delivery = delivery->next) {
+    queue->now_ms = now_ms;
+    for (struct delivery *delivery = message ? &message->first : NULL; delivery;
+         delivery = delivery->next) {
         if (delivery->state != DELIVERY_WAITING && delivery->state != DELIVERY_READY)
+            continue;
+        if (lane.len && !bytes_equal_nocase(lane, delivery->lane->endpoint.name))
             continue;
         is_any = true;
         if (delivery->state == DELIVERY_WAITING) {
             delivery_withdraw(queue, delivery);
             delivery_make_ready(queue, delivery);
         }
-        lane_lift(queue, delivery->lane);
+        lift(queue, delivery->lane, since_ms);
     }
     return is_any;
 }
 
-size_t queue_retry(struct queue *queue, uint64_t id, int64_t now_ms)
+/* To be kept, also while a delivery of it is under way. */
+static void save(struct queue *queue, struct message *message)
 {
+    message->unsaved += message->slot_count;
+    message_todo(queue, message);
+}
+
+bool queue_hold(struct queue *queue, uint64_t id)
+{
+    struct message *message = find(queue, id);
+    if (!message || message->flags & MESSAGE_HELD)
+        return false;
+    message_hold(queue, message);
+    save(queue, message);
+    return true;
+}
+
+bool queue_release(struct queue *queue, uint64_t id, int64_t now_ms)
+{
+    struct message *message = find(queue, id);
+    if (!message || !(message->flags & MESSAGE_HELD))
+        return false;
     queue->now_ms = now_ms;
-    if (id != 0) {
-        struct message *message = map_find_u64(queue->messages, id);
-        return message && !message->is_deleted && retry_message(queue, message);
-    }
-    size_t count = 0;
-    LIST_EACH (&queue->by_arrival, struct message, by_arrival, message)
-        count += retry_message(queue, message);
-    return count;
+    message_release(queue, message, now_ms);
+    save(queue, message);
+    return true;
 }
 
 bool queue_delete(struct queue *queue, uint64_t id)
 {
-    struct message *message = map_find_u64(queue->messages, id);
-    if (!message || message->is_deleted)
+    struct message *message = find(queue, id);
+    if (!message)
         return false;
     message->is_deleted = true;
     message_unroute(queue, message);

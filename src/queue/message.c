@@ -53,7 +53,8 @@ void message_drop(struct queue *queue, struct message *message)
     do {
         next = delivery->next;
         if (delivery->state != DELIVERY_UNUSED) {
-            delivery_withdraw(queue, delivery);
+            if (delivery->state != DELIVERY_NEW)
+                delivery_withdraw(queue, delivery);
             delivery_drop(queue, delivery);
         }
         delivery = next;
@@ -66,6 +67,10 @@ void message_drop(struct queue *queue, struct message *message)
         report_free(report);
     }
     map_take_u64(queue->messages, message->id);
+    for (size_t i = 0; i < MARKS; i++)
+        if (queue->marks[i].at == &message->by_arrival)
+            queue->marks[i].at = message->by_arrival.previous;
+    queue->stats.held -= message->flags & MESSAGE_HELD ? 1 : 0;
     list_remove(&message->by_arrival);
     message_free(message);
 }
@@ -140,6 +145,19 @@ static void fail_unroutable(struct queue *queue, struct message *message, struct
     message_todo(queue, message);
 }
 
+/* Those that are nowhere wait for their instant, or are ready. */
+static void place_deliveries(struct queue *queue, struct message *message, int64_t now_ms)
+{
+    for (struct delivery *delivery = &message->first; delivery; delivery = delivery->next) {
+        if (delivery->state != DELIVERY_NEW)
+            continue;
+        if (delivery->in.due.key > now_ms)
+            delivery_make_waiting(queue, delivery, delivery->in.due.key);
+        else
+            delivery_make_ready(queue, delivery);
+    }
+}
+
 void message_route(struct queue *queue, struct message *message, const struct envelope *envelope,
                    const int64_t *next_ms, int64_t now_ms)
 {
@@ -164,14 +182,8 @@ void message_route(struct queue *queue, struct message *message, const struct en
         if (next_ms[i] < slot->delivery->in.due.key)
             slot->delivery->in.due.key = next_ms[i];
     }
-    for (struct delivery *delivery = &message->first; delivery; delivery = delivery->next) {
-        if (delivery->state != DELIVERY_NEW)
-            continue;
-        if (delivery->in.due.key > now_ms)
-            delivery_make_waiting(queue, delivery, delivery->in.due.key);
-        else
-            delivery_make_ready(queue, delivery);
-    }
+    if (!(message->flags & MESSAGE_HELD))
+        place_deliveries(queue, message, now_ms);
 }
 
 /* Do all deliveries that are not active go by the lanes that the routes have now? */
@@ -194,9 +206,10 @@ void message_unroute(struct queue *queue, struct message *message)
 {
     for (struct delivery *delivery = &message->first, *next; delivery; delivery = next) {
         next = delivery->next;
-        if (delivery->state != DELIVERY_WAITING && delivery->state != DELIVERY_READY)
+        if (delivery->state == DELIVERY_UNUSED || delivery->state == DELIVERY_ACTIVE)
             continue;
-        delivery_withdraw(queue, delivery);
+        if (delivery->state != DELIVERY_NEW)
+            delivery_withdraw(queue, delivery);
         for (size_t i = 0; i < message->slot_count; i++)
             if (message->slots[i].delivery == delivery)
                 message->slots[i].delivery = NULL;
@@ -226,6 +239,26 @@ void message_reroute(struct queue *queue, struct message *message, int64_t now_m
         free(next_ms);
     }
     arena_free(arena);
+}
+
+void message_hold(struct queue *queue, struct message *message)
+{
+    message->flags |= MESSAGE_HELD;
+    queue->stats.held++;
+    for (struct delivery *delivery = &message->first; delivery; delivery = delivery->next)
+        if (delivery->state == DELIVERY_WAITING || delivery->state == DELIVERY_READY)
+            delivery_withdraw(queue, delivery);
+}
+
+void message_release(struct queue *queue, struct message *message, int64_t now_ms)
+{
+    message->flags &= (uint8_t)~MESSAGE_HELD;
+    queue->stats.held--;
+    int64_t begin_ms = message_times(message).begin_ms;
+    for (struct delivery *delivery = &message->first; delivery; delivery = delivery->next)
+        if (delivery->state == DELIVERY_NEW)
+            delivery->in.due.key = begin_ms;
+    place_deliveries(queue, message, now_ms);
 }
 
 /* --- Slots -------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 #include "queue/queue.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "queue/queue_state.h"
@@ -158,11 +159,13 @@ bool queue_restore(struct queue *queue, const struct envelope *envelope, struct 
     int64_t *next_ms = memory_new(message->slot_count, sizeof *next_ms);
     for (size_t i = 0; i < message->slot_count; i++)
         next_ms[i] = envelope->hold_until_ms;
-    bool is_good =
-        state.len == 0 || state_scan(state, message->slots, next_ms, message->slot_count);
+    bool is_good = state.len == 0 ||
+                   state_scan(state, &message->flags, message->slots, next_ms, message->slot_count);
+    queue->stats.held += message->flags & MESSAGE_HELD ? 1 : 0;
     map_add_u64(queue->messages, message->id, message);
     list_append(&queue->by_arrival, &message->by_arrival);
     queue->is_unsorted = true;
+    memset(queue->marks, 0, sizeof queue->marks);
     int64_t latest_ms = latest_attempt(queue, envelope, now_ms);
     for (size_t i = 0; i < message->slot_count; i++) {
         queue->stats.recipients_waiting += message->slots[i].state == SLOT_OPEN;
@@ -188,7 +191,7 @@ static void print_state(struct queue *queue, const struct message *message)
             next_ms[i] = delivery->in.due.key;
     }
     buf_clear(&queue->state);
-    state_print(&queue->state, message->slots, next_ms, message->slot_count);
+    state_print(&queue->state, message->flags, message->slots, next_ms, message->slot_count);
     free(next_ms);
 }
 
@@ -235,7 +238,8 @@ static enum queue_effect message_step(struct queue *queue, struct message *messa
     }
     if (message->is_deleted)
         return QUEUE_IDLE;
-    bool may_report = !report && message->active_count == 0 && !has_unsaved_delivery(message);
+    bool may_report = !report && message->active_count == 0 && !has_unsaved_delivery(message) &&
+                      !(message->flags & MESSAGE_HELD);
     if (may_report && (report = report_new(message))) {
         map_add_u64(queue->reports, message->id, report);
         task->report = &report->public;

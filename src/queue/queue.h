@@ -132,7 +132,8 @@ enum recipient_state {
     RECIPIENT_ACTIVE,
     RECIPIENT_DEFERRED,
     RECIPIENT_DELIVERED,
-    RECIPIENT_FAILED
+    RECIPIENT_FAILED,
+    RECIPIENT_HELD, /* by the operator, until released */
 };
 struct queue_entry_recipient {
     struct bytes address;
@@ -144,25 +145,49 @@ struct queue_entry_recipient {
 };
 struct queue_entry {
     uint64_t id;
-    const struct envelope *envelope;
-    const struct queue_entry_recipient *recipients; /* as many as the envelope has */
+    int64_t received_ms;
+    const struct envelope *envelope; /* NULL, and the addresses empty: the walk did without */
+    const struct queue_entry_recipient *recipients;
+    size_t recipient_count;
 };
-/* Visits all messages in order of arrival, or (after != 0) those after that id, until the visitor
- * says false. Views are borrowed for the call; the queue must not change. */
+/* One message; views are borrowed for the call, and the queue must not change. False: no more
+ * (a walk goes on with this one then). */
 typedef bool queue_visit(void *context, const struct queue_entry *entry);
-void queue_list(struct queue *queue, uint64_t after, queue_visit *visit, void *context);
+
+/* A page of a walk through the messages in the order of their ids, which is that of arrival. */
+struct queue_select;
+struct queue_walk {
+    const struct queue_select *select; /* whom to visit; NULL: all */
+    uint64_t after;                    /* begin behind this id, 0: at the first; set to the last
+                                          one looked at, for the next page */
+    size_t limit;                      /* look at so many messages, visited or not */
+    bool needs_envelopes;              /* by the visitor: to scan them is the dearest part */
+    bool has_more;                     /* set: the walk is not at its end */
+};
+void queue_walk(struct queue *queue, struct queue_walk *walk, int64_t now_ms, queue_visit *visit,
+                void *context);
 /* One message; false: not here. */
 MUST_CHECK bool queue_show(struct queue *queue, uint64_t id, queue_visit *visit, void *context);
-/* Makes waiting deliveries ready now and lifts their lanes' suspension; id 0: all. The number of
- * messages. */
-size_t queue_retry(struct queue *queue, uint64_t id, int64_t now_ms);
-/* Removes a message without a report (QUEUE_REMOVE follows); a delivery under way finishes first.
- * False: not here. */
+
+/* False, of all these: there is no such message, or nothing to do for it. */
+
+/* Makes its waiting deliveries ready now, but for held ones, and lifts their lanes' suspension
+ * where they failed before since_ms: who asks for a thousand messages of a dead host wants one
+ * attempt. lane: deliveries of the lane with that name only; empty: all. */
+MUST_CHECK bool queue_retry(struct queue *queue, uint64_t id, struct bytes lane, int64_t since_ms,
+                            int64_t now_ms);
+/* Holds a message: no attempts, no reports and no end by age until it is released. Deliveries under
+ * way finish first. */
+MUST_CHECK bool queue_hold(struct queue *queue, uint64_t id);
+/* It goes on at once. Its age was counted on: what has outlived expire_ms has one attempt. */
+MUST_CHECK bool queue_release(struct queue *queue, uint64_t id, int64_t now_ms);
+/* Removes a message without a report (QUEUE_REMOVE follows); a delivery under way finishes
+ * first. */
 MUST_CHECK bool queue_delete(struct queue *queue, uint64_t id);
 
 struct queue_stats {
-    size_t messages, recipients_waiting, deliveries_ready, deliveries_waiting, deliveries_active,
-        lanes, lanes_suspended, connections;
+    size_t messages, held, recipients_waiting, deliveries_ready, deliveries_waiting,
+        deliveries_active, lanes, lanes_suspended, connections;
     uint64_t delivered, deferred, failed; /* recipients, since the start */
     int64_t oldest_ms;                    /* instant the oldest message was received; 0: none */
 };

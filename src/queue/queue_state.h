@@ -58,6 +58,9 @@ struct delivery {
     uint8_t state;
 };
 
+/* What is kept of a message beside its recipients. */
+enum { MESSAGE_HELD = 1, MESSAGE_FLAGS = MESSAGE_HELD };
+
 struct message {
     struct list by_arrival;
     uint64_t id;
@@ -66,6 +69,7 @@ struct message {
     uint32_t unsaved; /* recipients with news since the last save */
     bool is_in_todo, is_deleted, has_reverse_path;
     bool has_times; /* the envelope has some: by_ms, hold_until_ms */
+    uint8_t flags;  /* MESSAGE_…; of a held one, deliveries are DELIVERY_NEW or active */
     struct delivery first;
     struct slot slots[]; /* the printed envelope is behind them */
 };
@@ -109,6 +113,14 @@ struct lane {
     uint8_t text[];
 };
 
+/* Where a walk of by_arrival came to, so that its next page goes on from there: a hint, for as
+ * long as no other walks need the place. */
+struct queue_mark {
+    uint64_t after;
+    struct list *at; /* NULL: unused */
+};
+enum { MARKS = 4 };
+
 struct queue {
     const struct queue_settings *settings;
     const struct routes *routes;
@@ -116,6 +128,7 @@ struct queue {
     int64_t now_ms;                         /* as last heard */
     struct map *messages, *lanes, *reports; /* by id, by the endpoint's name, by id */
     struct list by_arrival;                 /* by id */
+    struct queue_mark marks[MARKS];         /* the newest first */
     bool is_unsorted;                       /* but for what was restored since the last step */
     struct heap waiting, pauses, postponed; /* deliveries, lanes, reports */
     struct message **todo;                  /* to save, report or remove */
@@ -144,6 +157,10 @@ struct bytes outcome_remote(const struct outcome *outcome);
  */
 
 struct message *message_new(const struct envelope *envelope);
+/* Its deliveries are nowhere until it is released; what is active finishes first. */
+void message_hold(struct queue *queue, struct message *message);
+/* Goes on: its deliveries become ready, or wait as FUTURERELEASE asks. */
+void message_release(struct queue *queue, struct message *message, int64_t now_ms);
 /* Takes it out of everything and frees it. None of its deliveries is active. */
 void message_drop(struct queue *queue, struct message *message);
 void message_free(struct message *message);
@@ -206,8 +223,10 @@ void report_free(struct report *report);
 /* --- state.c -----------------------------------------------------------------------------------
  */
 
-/* next_ms has each slot's next attempt. */
-void state_print(struct buf *out, const struct slot *slots, const int64_t *next_ms, size_t count);
-/* Fills the slots' states, attempts and outcomes; false, with nothing changed, for what
- * state_print does not write for so many slots. */
-MUST_CHECK bool state_scan(struct bytes state, struct slot *slots, int64_t *next_ms, size_t count);
+/* flags: MESSAGE_…; next_ms has each slot's next attempt. */
+void state_print(struct buf *out, uint8_t flags, const struct slot *slots, const int64_t *next_ms,
+                 size_t count);
+/* Fills the flags, and the slots' states, attempts and outcomes; false, with nothing changed, for
+ * what state_print does not write for so many slots. */
+MUST_CHECK bool state_scan(struct bytes state, uint8_t *flags, struct slot *slots, int64_t *next_ms,
+                           size_t count);

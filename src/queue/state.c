@@ -1,12 +1,13 @@
 /* The state of a message as kept in the spool beside it: what became of each recipient.
  *
- *     version, then for each recipient
+ *     version; in version 2, the message's flags (MESSAGE_…); then for each recipient
  *         state (SLOT_…), with OUTCOME when an attempt's outcome follows
  *         open: attempts, instant of the next one (0: at once)
  *         outcome: instant, code, flags, status, reply, remote
  *
- * Numbers are base-128 with the low seven bits first and no needless byte, so that there is one
- * way only to write a state; instants are eight bytes, little-endian. */
+ * Version 1 is written where no flag is set, and version 2 is not; so each state has one form.
+ * Numbers are base-128 with the low seven bits first and no needless byte; instants are eight
+ * bytes, little-endian. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,8 @@
 #include "queue/queue_state.h"
 
 enum {
-    VERSION = 1,
+    VERSION_PLAIN = 1,
+    VERSION_FLAGS = 2,
     OUTCOME = 0x80,
     FLAG_RELAYED = 1,
     CODE_LIMIT = 999,
@@ -50,9 +52,12 @@ static void add_outcome(struct buf *out, const struct outcome *outcome)
     add_string(out, outcome_remote(outcome));
 }
 
-void state_print(struct buf *out, const struct slot *slots, const int64_t *next_ms, size_t count)
+void state_print(struct buf *out, uint8_t flags, const struct slot *slots, const int64_t *next_ms,
+                 size_t count)
 {
-    buf_add_byte(out, VERSION);
+    buf_add_byte(out, flags ? VERSION_FLAGS : VERSION_PLAIN);
+    if (flags)
+        buf_add_byte(out, flags);
     for (size_t i = 0; i < count; i++) {
         const struct slot *slot = &slots[i];
         buf_add_byte(out, (uint8_t)(slot->state | (slot->outcome ? OUTCOME : 0)));
@@ -150,10 +155,23 @@ static bool take_slot(struct bytes *rest, struct slot *slot, int64_t *next_ms)
     return !(state & OUTCOME) || take_outcome(rest, &slot->outcome);
 }
 
-bool state_scan(struct bytes state, struct slot *slots, int64_t *next_ms, size_t count)
+static bool take_version(struct bytes *rest, uint8_t *flags)
 {
     uint8_t version;
-    if (!take_byte(&state, &version) || version != VERSION)
+    *flags = 0;
+    if (!take_byte(rest, &version))
+        return false;
+    if (version == VERSION_PLAIN)
+        return true;
+    return version == VERSION_FLAGS && take_byte(rest, flags) && *flags &&
+           !(*flags & ~MESSAGE_FLAGS);
+}
+
+bool state_scan(struct bytes state, uint8_t *flags, struct slot *slots, int64_t *next_ms,
+                size_t count)
+{
+    uint8_t found_flags;
+    if (!take_version(&state, &found_flags))
         return false;
     struct slot *found = memory_new(count, sizeof *found);
     int64_t *found_ms = memory_new(count, sizeof *found_ms);
@@ -171,6 +189,8 @@ bool state_scan(struct bytes state, struct slot *slots, int64_t *next_ms, size_t
         slot_set_outcome(&slots[i], found[i].outcome);
         next_ms[i] = found_ms[i];
     }
+    if (is_good)
+        *flags = found_flags;
     free(found);
     free(found_ms);
     return is_good;

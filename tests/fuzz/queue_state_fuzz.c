@@ -13,14 +13,15 @@ static void check_round_trip(struct bytes state, size_t count)
 {
     struct slot slots[RECIPIENTS] = {{0}};
     int64_t next_ms[RECIPIENTS];
-    if (!state_scan(state, slots, next_ms, count)) {
+    uint8_t flags = 0;
+    if (!state_scan(state, &flags, slots, next_ms, count)) {
         for (size_t i = 0; i < count; i++)
             ASSERT(!slots[i].outcome && slots[i].state == SLOT_OPEN);
         return;
     }
     struct buf printed;
     buf_init(&printed, SIZE_MAX);
-    state_print(&printed, slots, next_ms, count);
+    state_print(&printed, flags, slots, next_ms, count);
     ASSERT(bytes_equal(buf_view(&printed), state));
     buf_done(&printed);
     for (size_t i = 0; i < count; i++)
@@ -77,6 +78,8 @@ static void check_queue(struct bytes state, size_t count)
     /* A state that does not fit is a message as new: either way it is there. */
     bool is_good = queue_restore(queue, &envelope, state, now_ms);
     ASSERT(is_good || state.len > 0);
+    if (queue_release(queue, 1, now_ms))
+        ASSERT(is_good && state.at[0] == 2);
     for (int turns = 0; queue_stats(queue).messages > 0; turns++) {
         ASSERT(turns < 1000);
         while (drive(queue, now_ms, turns < 3 ? DEFERRED : DELIVERED))

@@ -82,6 +82,115 @@ def test_queue_retry_all_tries_again(launch):
     assert len(server.queue_list()) == 3
 
 
+def states(server, **select):
+    words = [word for name, value in select.items() for word in (f"--{name}", value)]
+    return {entry["from"]: {recipient["status"] for recipient in entry["recipients"]}
+            for entry in server.json("queue", "list", *words)}
+
+
+def test_hold_outlasts_a_restart_and_release_goes_on(launch, script):
+    peer = script()
+    server = launch(**down())
+    send(server, plain("kept"), ["c1@partner.example", "c2@other.example"], sender="bad@example.org")
+    send(server, plain("goes"), ["c@partner.example"], sender="bob@example.org")
+    wait_queued(server, 2)
+    assert "1 message is held now" in server.command("queue", "hold", "--from", "BAD@example.org")
+    assert server.json("queue", "hold", "--from", "@example.org", "--domain", "other.example") == \
+        {"count": 0, "matched": 1}
+    assert states(server) == {"bad@example.org": {"held"}, "bob@example.org": {"deferred"}}
+    assert server.json("queue", "stats")["held"] == 1
+    identity, = (event["id"] for event in server.events("held"))
+    # A route that works, a retry, a restart: what is held stays where it is.
+    server.config["routes"] = [{"to": "*", "via": f"smtp://127.0.0.1:{peer.port}"}]
+    server.write_config()
+    server.command("reload")
+    server.command("queue", "retry", "all")
+    wait_for(lambda: len(server.queue_list()) == 1, 20)
+    server.stop()
+    server.start()
+    assert states(server) == {"bad@example.org": {"held"}}
+    server.command("queue", "retry", identity)
+    assert states(server, status="held", older="1ms") == {"bad@example.org": {"held"}}
+    assert len(peer.messages) == 1
+    assert "held back by the operator" in server.command("trace", identity)
+    assert "1 message goes on" in server.command("queue", "release", "--status", "held")
+    server.wait_queue_empty()
+    assert len(peer.messages) >= 2
+    assert [event["id"] for event in server.events("released")] == [identity]
+
+
+def test_selections(launch, script):
+    peer = script(rcpt=lambda line: "451 4.7.1 Greylisted" if "grey" in line else "452 full")
+    server = launch(routes=[{"to": "*", "via": f"smtp://127.0.0.1:{peer.port}"},
+                            {"to": "down.example", "via": f"smtp://127.0.0.1:{free_port()}"}])
+    send(server, plain("1"), ["c@grey.example"], sender="one@example.org")
+    send(server, plain("2"), ["c@full.example", "d@full.example"], sender="two@example.net")
+    send(server, plain("3"), ["c@down.example"], sender="three@example.org")
+    wait_queued(server, 3)
+    lane = f"smtp://127.0.0.1:{peer.port}"
+    for select, want in [
+            ({"from": "ONE@example.org"}, {"one"}), ({"from": "@example.org"}, {"one", "three"}),
+            ({"to": "d@full.example"}, {"two"}), ({"domain": "DOWN.example"}, {"three"}),
+            ({"reply": "greylisted"}, {"one"}), ({"lane": lane}, {"one", "two"}),
+            ({"older": "1d"}, set()), ({"younger": "1d", "domain": "full.example"}, {"two"}),
+            ({"status": "deferred"}, {"one", "two", "three"}), ({"status": "held"}, set()),
+            ({"from": "<>"}, set())]:
+        found = {sender.partition("@")[0] for sender in states(server, **select)}
+        assert found == want, select
+        words = [word for name, value in select.items() for word in (f"--{name}", value)]
+        assert server.json("queue", "delete", *words, "--dry-run") == \
+            {"count": 0, "matched": len(want)}
+    assert len(server.queue_list()) == 3
+
+
+def test_selections_that_are_none(launch):
+    server = launch()
+    for words in ["hold", "retry", "delete", "release all --from a@example.org",
+                  "list 0000000000000", "retry 0000000000000", "delete 0000000000000",
+                  "list --older 5", "list --older 0", "list --status lost", "list --lane=",
+                  "list --from", "show --from a@example.org", "stats all", "list --yes"]:
+        server.command("queue", *words.split(), status=2)
+    server.command("queue", "hold", "0000000000001", status=1)
+    server.command("queue", "list", "0000000000001", status=1)
+    assert server.json("queue", "delete", "all") == {"count": 0, "matched": 0}
+
+
+def test_many_are_deleted_only_on_purpose(launch):
+    server = launch(**down())
+    for number in range(3):
+        send(server, plain(f"{number}"), ["c@partner.example"], sender=f"s{number}@example.org")
+    wait_queued(server, 3)
+    server.command("queue", "delete", "all", status=2)
+    server.command("queue", "delete", "--from", "@example.org", status=2)
+    assert len(server.queue_list()) == 3
+    assert "3 messages selected" in server.command("queue", "delete", "--from", "@example.org", "--to",
+                                 "c@partner.example", "--younger", "1h", "--dry-run")
+    assert "1 message deleted" in server.command("queue", "delete", "--from", "s1@example.org",
+                                                 "--yes")
+    assert set(states(server)) == {"s0@example.org", "s2@example.org"}
+    assert "2 messages deleted" in server.command("queue", "delete", "all", "--yes")
+    assert server.queue_list() == []
+    assert len(server.events("deleted")) == 3
+
+
+def test_retry_of_a_lane(launch):
+    one, other = free_port(), free_port()
+    server = launch(routes=[{"to": "one.example", "via": f"smtp://127.0.0.1:{one}"},
+                            {"to": "*", "via": f"smtp://127.0.0.1:{other}"}])
+    for number in range(3):
+        send(server, plain(f"{number}"), ["c@one.example", "c@other.example"])
+    lanes = [f"smtp://127.0.0.1:{port}" for port in (one, other)]
+
+    def failures():
+        seen = [event["lane"] for event in server.events("connect-failed")]
+        return [seen.count(lane) for lane in lanes]
+
+    wait_for(lambda: failures() == [1, 1], 20)
+    assert server.json("queue", "retry", "--lane", lanes[0]) == {"count": 3, "matched": 3}
+    wait_for(lambda: failures() == [2, 1], 20)
+    assert failures() == [2, 1]
+
+
 def test_commands_say_when_no_server_runs(launch):
     server = launch()
     server.stop()

@@ -11,6 +11,7 @@ enum { MESSAGES = 60, RECIPIENTS = 6, CONNECTIONS = 64, EVENTS = 600, SEEDS = 40
 enum fate { FATE_OPEN, FATE_DELIVERED, FATE_FAILED };
 
 struct fates {
+    bool is_held;
     enum fate fate[RECIPIENTS];
     bool is_told[RECIPIENTS];
 };
@@ -86,6 +87,7 @@ static void on_report(struct model *model, const struct queue_report *report)
 {
     struct kept *kept = find(model, report->id);
     hold(model, !kept->is_reporting && kept->envelope.reverse_path.len > 0);
+    hold(model, !kept->now.is_held);
     hold(model, report->recipient_count > 0);
     kept->is_reporting = true;
     memset(kept->is_in_report, 0, sizeof kept->is_in_report);
@@ -141,6 +143,7 @@ static void hold_saved(struct model *model)
         if (!kept->is_present || kept->is_deleted || kept->is_reporting ||
             is_active(model, kept->envelope.id))
             continue;
+        hold(model, kept->now.is_held == kept->saved.is_held);
         for (size_t j = 0; j < kept->envelope.recipient_count; j++) {
             hold(model, kept->now.is_told[j] == kept->saved.is_told[j]);
             hold(model, kept->now.fate[j] == kept->saved.fate[j] ||
@@ -228,6 +231,7 @@ static void take(struct model *model, struct connection *connection)
         return;
     struct kept *kept = find(model, connection->delivery->id);
     hold(model, !kept->is_deleted && connection->delivery->recipient_count > 0);
+    hold(model, !kept->now.is_held);
     for (size_t i = 0; i < connection->delivery->recipient_count; i++)
         hold(model, kept->now.fate[connection->delivery->recipients[i]] == FATE_OPEN);
 }
@@ -316,6 +320,25 @@ static void crash(struct model *model)
     }
 }
 
+static void operate(struct model *model, uint64_t id)
+{
+    struct bytes lane = dice(model, 2) ? BYTES("SMTP://b:25") : BYTES_NONE;
+    struct kept *kept = model->count ? &model->kept[id - 1] : NULL;
+    switch (dice(model, 3)) {
+    case 0:
+        if (queue_retry(model->queue, id, lane, model->now_ms, model->now_ms))
+            hold(model, !kept->now.is_held);
+        break;
+    case 1:
+        if (queue_hold(model->queue, id))
+            kept->now.is_held = true;
+        break;
+    default:
+        if (queue_release(model->queue, id, model->now_ms))
+            kept->now.is_held = false;
+    }
+}
+
 static void random_event(struct model *model)
 {
     uint64_t id = model->count ? 1 + dice(model, model->count) : 1;
@@ -332,7 +355,7 @@ static void random_event(struct model *model)
     }
     case 5:
     case 6: end_a_report(model); break;
-    case 7: queue_retry(model->queue, dice(model, 2) ? id : 0, model->now_ms); break;
+    case 7: operate(model, id); break;
     case 8:
         if (dice(model, 4) == 0 && queue_delete(model->queue, id))
             model->kept[id - 1].is_deleted = true;
@@ -353,6 +376,10 @@ static void random_event(struct model *model)
 static void heal(struct model *model)
 {
     model->is_healed = true;
+    for (uint64_t id = 1; id <= model->count; id++)
+        if (queue_release(model->queue, id, model->now_ms))
+            model->kept[id - 1].now.is_held = false;
+    hold(model, queue_stats(model->queue).held == 0);
     for (size_t turns = 0; model->removed < model->count; turns++) {
         hold(model, turns < 20000);
         pump(model);

@@ -586,14 +586,18 @@ static void listing_is_by_id(void **state)
         size_t skipped = 0;
         while (want[skipped] <= after)
             skipped++;
-        queue_list(world->queue, after, world_see, &seen);
+        struct queue_walk walk = {.after = after, .limit = 100, .needs_envelopes = true};
+        queue_walk(world->queue, &walk, world->now_ms, world_see, &seen);
+        assert_false(walk.has_more);
         assert_int_equal(seen.count, COUNT(want) - skipped);
         for (size_t i = 0; i < seen.count; i++)
             assert_true(seen.ids[i] == want[skipped + i]);
     }
     struct seen full = {.count = 99};
-    queue_list(world->queue, 0, world_see, &full);
+    struct queue_walk walk = {.limit = 100, .needs_envelopes = true};
+    queue_walk(world->queue, &walk, world->now_ms, world_see, &full);
     assert_int_equal(full.count, 100);
+    assert_true(walk.has_more && walk.after == 0);
     assert_false(queue_show(world->queue, 4, world_see, &full));
     assert_true(queue_stats(world->queue).oldest_ms == START_MS);
     world_free(world);
@@ -611,11 +615,16 @@ static void retry_goes_at_once(void **state)
     expect_step(world, &task, QUEUE_CONNECT);
     world_fail_connection(world, task.lane, "cannot connect");
     expect_step(world, &task, QUEUE_IDLE);
-    assert_int_equal(queue_retry(world->queue, 1, world->now_ms), 1);
+    int64_t since_ms = world->now_ms + 1;
+    assert_true(queue_retry(world->queue, 1, BYTES_NONE, since_ms, world->now_ms));
     assert_true(queue_has_ready(world->queue, a));
     expect_step(world, &task, QUEUE_IDLE);
-    assert_int_equal(queue_retry(world->queue, 77, world->now_ms), 0);
-    assert_int_equal(queue_retry(world->queue, 0, world->now_ms), 2);
+    assert_false(queue_retry(world->queue, 77, BYTES_NONE, since_ms, world->now_ms));
+    assert_false(queue_retry(world->queue, 2, BYTES("smtp://a:25"), since_ms, world->now_ms));
+    /* The lane has failed since: one attempt is enough. */
+    assert_true(queue_retry(world->queue, 2, BYTES_NONE, world->now_ms, world->now_ms));
+    expect_step(world, &task, QUEUE_IDLE);
+    assert_true(queue_retry(world->queue, 2, BYTES("smtp://B:25"), since_ms, world->now_ms));
     expect_step(world, &task, QUEUE_CONNECT);
     assert_true(bytes_equal(lane_endpoint(task.lane)->host, BYTES("b")));
     assert_int_equal(queue_stats(world->queue).lanes_suspended, 0);
@@ -644,8 +653,9 @@ static void deleted_is_removed_without_report(void **state)
     assert_true(queue_delete(world->queue, 3));
     expect_step(world, &task, QUEUE_IDLE);
     struct seen seen = {0};
-    queue_list(world->queue, 0, world_see, &seen);
-    assert_int_equal(seen.count, 0);
+    struct queue_walk walk = {.limit = 10};
+    queue_walk(world->queue, &walk, world->now_ms, world_see, &seen);
+    assert_true(seen.count == 0 && !walk.has_more);
     world_result(world, active, 0, FAILED, "550 no");
     queue_finish(world->queue, active, world->now_ms);
     expect_step(world, &task, QUEUE_REMOVE);
@@ -656,6 +666,114 @@ static void deleted_is_removed_without_report(void **state)
     expect_step(world, &task, QUEUE_IDLE);
     assert_int_equal(queue_stats(world->queue).messages, 0);
     assert_int_equal(queue_stats(world->queue).recipients_waiting, 0);
+    world_free(world);
+}
+
+static void held_waits_for_release(void **state)
+{
+    struct world *world = world_new();
+    struct queue_task task;
+    world_add(world, 1, "ann@a.example bob@b.example");
+    struct lane *a = world_connect(world);
+    struct queue_delivery *active = queue_take(world->queue, a, 9, world->now_ms);
+    assert_true(queue_hold(world->queue, 1));
+    assert_false(queue_hold(world->queue, 1) || queue_hold(world->queue, 2));
+    /* What is under way finishes; the other lane has nothing to do. */
+    expect_step(world, &task, QUEUE_SAVE);
+    expect_step(world, &task, QUEUE_IDLE);
+    world_result(world, active, 0, DEFERRED, "451 later");
+    queue_finish(world->queue, active, world->now_ms);
+    expect_step(world, &task, QUEUE_SAVE);
+    uint8_t kept[512];
+    size_t kept_len = task.state.len;
+    memcpy(kept, task.state.at, kept_len);
+    /* No attempt, no end. */
+    world->now_ms += 10 * world->settings.expire_ms;
+    expect_step(world, &task, QUEUE_IDLE);
+    assert_false(queue_has_ready(world->queue, a));
+    assert_false(queue_retry(world->queue, 1, BYTES_NONE, world->now_ms, world->now_ms));
+    struct seen seen = world_show(world, 1);
+    assert_int_equal(seen.states[0], RECIPIENT_HELD);
+    assert_int_equal(seen.attempts[0], 1);
+    assert_int_equal(seen.states[1], RECIPIENT_HELD);
+    assert_int_equal(queue_stats(world->queue).held, 1);
+    /* Nor after a restart, with other routes. */
+    queue_free(world->queue);
+    world->queue = queue_new(&world->settings, world->routes);
+    assert_true(queue_restore(world->queue, world_envelope(world, 1, "ann@a.example bob@b.example"),
+                              (struct bytes){kept, kept_len}, world->now_ms));
+    queue_reload(world->queue, &world->settings, world->routes, world->now_ms);
+    expect_step(world, &task, QUEUE_IDLE);
+    assert_int_equal(queue_stats(world->queue).held, 1);
+    assert_true(queue_deadline(world->queue) == INT64_MAX);
+    /* Released: one attempt, then its age counts. */
+    assert_true(queue_release(world->queue, 1, world->now_ms));
+    assert_false(queue_release(world->queue, 1, world->now_ms));
+    expect_step(world, &task, QUEUE_SAVE);
+    assert_int_equal(queue_stats(world->queue).held, 0);
+    expect_step(world, &task, QUEUE_CONNECT);
+    queue_connected(world->queue, task.lane, world->now_ms);
+    struct lane *second = world_connect(world);
+    world_attempt(world, task.lane, DEFERRED, "451 later");
+    world_attempt(world, second, DELIVERED, "250 ok");
+    expect_step(world, &task, QUEUE_SAVE);
+    expect_step(world, &task, QUEUE_REPORT);
+    assert_int_equal(task.report->recipient_count, 1);
+    assert_true(bytes_equal(task.report->recipients[0].status, BYTES("5.4.7")));
+    world_free(world);
+}
+
+static void held_is_not_reported_and_can_be_deleted(void **state)
+{
+    struct world *world = world_new();
+    struct queue_task task;
+    world_add(world, 1, "ann@a.example ann@also-a.example");
+    struct lane *lane = world_connect(world);
+    struct queue_delivery *active = queue_take(world->queue, lane, 9, world->now_ms);
+    world_result(world, active, 0, FAILED, "550 no");
+    world_result(world, active, 1, DEFERRED, "450 later");
+    assert_true(queue_hold(world->queue, 1));
+    queue_finish(world->queue, active, world->now_ms);
+    expect_step(world, &task, QUEUE_SAVE);
+    expect_step(world, &task, QUEUE_IDLE);
+    assert_true(queue_delete(world->queue, 1));
+    expect_step(world, &task, QUEUE_REMOVE);
+    assert_int_equal(queue_stats(world->queue).held, 0);
+    assert_int_equal(queue_stats(world->queue).messages, 0);
+    world_free(world);
+}
+
+/* Pages of a walk, while what they went by comes and goes. */
+static void a_walk_goes_on_where_it_was(void **state)
+{
+    struct world *world = world_new();
+    struct queue_task task;
+    for (uint64_t id = 10; id <= 60; id += 10)
+        world_add(world, id, "ann@a.example");
+    struct seen seen = {0};
+    struct queue_walk walk = {.limit = 2, .needs_envelopes = true};
+    queue_walk(world->queue, &walk, world->now_ms, world_see, &seen);
+    assert_true(walk.has_more && walk.after == 20);
+    /* The place itself and what is before it go, another comes in between. */
+    assert_true(queue_delete(world->queue, 20) && queue_delete(world->queue, 10));
+    while (world_step(world, &task) != QUEUE_IDLE)
+        continue;
+    world_add(world, 25, "ann@a.example");
+    queue_walk(world->queue, &walk, world->now_ms, world_see, &seen);
+    assert_true(walk.has_more && walk.after == 30);
+    assert_true(seen.count == 4 && seen.ids[2] == 25 && seen.ids[3] == 30);
+    /* Others walk too; a place that is forgotten is found again. */
+    for (uint64_t i = 0; i < 2 * MARKS; i++) {
+        struct queue_walk other = {.after = 31 + i, .limit = 1, .needs_envelopes = true};
+        struct seen others = {0};
+        queue_walk(world->queue, &other, world->now_ms, world_see, &others);
+        assert_true(others.count == 1 && other.has_more);
+    }
+    assert_true(queue_delete(world->queue, 30));
+    queue_walk(world->queue, &walk, world->now_ms, world_see, &seen);
+    queue_walk(world->queue, &walk, world->now_ms, world_see, &seen);
+    assert_false(walk.has_more);
+    assert_true(seen.count == 7 && seen.ids[6] == 60);
     world_free(world);
 }
 
@@ -741,6 +859,9 @@ int main(void)
         cmocka_unit_test(listing_is_by_id),
         cmocka_unit_test(retry_goes_at_once),
         cmocka_unit_test(deleted_is_removed_without_report),
+        cmocka_unit_test(held_waits_for_release),
+        cmocka_unit_test(held_is_not_reported_and_can_be_deleted),
+        cmocka_unit_test(a_walk_goes_on_where_it_was),
         cmocka_unit_test(a_waiting_message_is_small),
         cmocka_unit_test(a_hundred_thousand),
     };
