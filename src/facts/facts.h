@@ -47,13 +47,18 @@ struct answer {
     size_t count;
 };
 
+/* The type and the status as the DNS and our log have them: "MX", "NXDOMAIN". */
+const char *fact_type_name(enum fact_type type);
+const char *answer_status_name(enum answer_status status);
+
 struct facts;
 struct facts *facts_new(void);
 void facts_free(struct facts *facts);
 
 /* The answer, valid as long as the table; NULL: it is not there yet, and the question is open now.
  * Names are compared without case, and with or without a final dot. What is no name in the DNS
- * (too long, an empty label) has the answer ANSWER_NXDOMAIN at once. */
+ * (over 253 bytes, a label empty or over 63: RFC 1035, 2.3.4; the root; a NUL) has the answer
+ * ANSWER_NXDOMAIN at once. */
 const struct answer *facts_ask(struct facts *facts, enum fact_type type, struct bytes name);
 
 /* An open question: views belong to the table. */
@@ -64,6 +69,7 @@ struct question {
 /* Walks the open questions, *place from 0; false at the end. Answering while walking is fine. */
 bool facts_next_open(const struct facts *facts, size_t *place, struct question *out);
 /* Answers a question, open or not asked at all; copies everything. An answer that was there
- * already stays. */
+ * already stays. One that does not fit into the table's bounds becomes ANSWER_SERVFAIL; records
+ * beyond FACTS_RECORD_LIMIT are dropped. */
 void facts_answer(struct facts *facts, enum fact_type type, struct bytes name,
                   const struct answer *answer);
