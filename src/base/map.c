@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 
 /* Open addressing with linear probing; a taken entry leaves a mark (TAKEN) so that walks stay
@@ -65,7 +65,7 @@ size_t map_count(const struct map *map)
 
 static uint32_t key_hash(const struct map *map, struct bytes key)
 {
-    return (uint32_t)XXH3_64bits_withSeed(key.at, key.len, map->seed);
+    return (uint32_t)hash_bytes(key, map->seed);
 }
 
 static struct entry *entry_find(const struct map *map, struct bytes key, uint32_t hash)

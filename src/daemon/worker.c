@@ -38,6 +38,15 @@ uint64_t worker_id(struct worker *worker)
 
 /* --- The queue ------------------------------------------------------------------------------ */
 
+/* The DNS is not asked yet: what the routes do not name cannot be delivered. */
+static void no_route(struct worker *worker, struct lane *lane)
+{
+    char text[REPLY_LIMIT];
+    snprintf(text, sizeof text, "no route to %.*s", BYTES_ARGS(lane_endpoint(lane)->host));
+    struct mx_result result = {.status = "5.4.4", .reason = bytes_of(text)};
+    queue_resolved(worker->queue, lane, MX_FAILED, &result, loop_wall_ms(worker->loop));
+}
+
 /* A worker that drains keeps what became of deliveries under way, but begins nothing: whoever owns
  * the shard next will. */
 static void run_queue(struct worker *worker)
@@ -46,6 +55,10 @@ static void run_queue(struct worker *worker)
     for (;;) {
         switch (queue_step(worker->queue, loop_wall_ms(worker->loop), &task)) {
         case QUEUE_IDLE: return;
+        case QUEUE_RESOLVE:
+            if (!worker->is_draining)
+                no_route(worker, task.lane);
+            continue;
         case QUEUE_CONNECT:
             if (!worker->is_draining)
                 outbound_open(worker, task.lane);

@@ -19,6 +19,7 @@ struct delivery *delivery_new(struct queue *queue, struct message *message, stru
     delivery->lane = lane;
     delivery->state = DELIVERY_NEW;
     lane->deliveries++;
+    lane_use(queue, lane);
     return delivery;
 }
 
@@ -45,13 +46,19 @@ void delivery_make_ready(struct queue *queue, struct delivery *delivery)
     struct lane *lane = delivery->lane;
     int64_t expiry_ms = message_expiry(queue, delivery->message);
     delivery->state = DELIVERY_READY;
-    delivery->failures_before = lane->failures;
+    delivery->failures_before = lane_failures(lane);
     list_init(&delivery->in.row);
     list_append(&lane->row, &delivery->in.row);
     if (lane->ready++ == 0 || expiry_ms < lane->first_expiry_ms)
         lane->first_expiry_ms = expiry_ms;
     queue->stats.deliveries_ready++;
     lane_work(queue, lane);
+    if (!lane->site)
+        return;
+    if (lane->ready == 1)
+        list_append(&lane->site->turns, &lane->turn);
+    lane->site->offered++;
+    lane_work(queue, lane->site);
 }
 
 void delivery_make_waiting(struct queue *queue, struct delivery *delivery, int64_t next_ms)
@@ -65,8 +72,9 @@ void delivery_make_waiting(struct queue *queue, struct delivery *delivery, int64
 
 uint32_t delivery_ridden(const struct delivery *delivery)
 {
-    return delivery->state == DELIVERY_READY ? delivery->lane->failures - delivery->failures_before
-                                             : 0;
+    return delivery->state == DELIVERY_READY
+               ? lane_failures(delivery->lane) - delivery->failures_before
+               : 0;
 }
 
 static void ride_ends(struct delivery *delivery)
@@ -80,7 +88,7 @@ static void ride_ends(struct delivery *delivery)
         if (slot->delivery != delivery)
             continue;
         slot->attempts += ridden;
-        slot_set_outcome(slot, outcome_duplicate(delivery->lane->failure));
+        slot_set_outcome(slot, outcome_duplicate(lane_failure(delivery->lane)));
     }
 }
 
@@ -93,7 +101,12 @@ void delivery_withdraw(struct queue *queue, struct delivery *delivery)
         ASSERT(delivery->state == DELIVERY_READY);
         ride_ends(delivery);
         list_remove(&delivery->in.row);
-        delivery->lane->ready--;
+        struct lane *lane = delivery->lane;
+        lane->ready--;
+        if (lane->ready == 0)
+            list_remove(&lane->turn);
+        if (lane->site)
+            lane->site->offered--;
         queue->stats.deliveries_ready--;
     }
     delivery->state = DELIVERY_NEW;
@@ -165,7 +178,7 @@ static struct delivery *delivery_split(struct queue *queue, struct delivery *del
         return delivery;
     }
     ride_ends(delivery);
-    delivery->failures_before = delivery->lane->failures;
+    delivery->failures_before = lane_failures(delivery->lane);
     struct delivery *part = delivery_new(queue, message, delivery->lane);
     for (size_t i = 0; most > 0; i++) {
         if (message->slots[i].delivery != delivery)
@@ -176,7 +189,35 @@ static struct delivery *delivery_split(struct queue *queue, struct delivery *del
     return part;
 }
 
-static struct queue_delivery *delivery_activate(struct queue *queue, struct delivery *delivery)
+/* Fills up with what is ready for the message's other domains at this site (RFC 5321, 5.1: one
+ * transaction may serve them all). False: there is no more. */
+static bool delivery_gather(struct queue *queue, struct delivery *delivery, size_t most,
+                            const struct lane *site)
+{
+    struct message *message = delivery->message;
+    size_t count = 0;
+    bool is_joint = false;
+    for (size_t i = 0; i < message->slot_count; i++)
+        count += message->slots[i].delivery == delivery;
+    for (struct delivery *other = &message->first, *next; other && count < most; other = next) {
+        next = other->next;
+        if (other->state != DELIVERY_READY || other->lane->site != site)
+            continue;
+        struct delivery *part = delivery_split(queue, other, most - count);
+        for (size_t i = 0; i < message->slot_count; i++) {
+            if (message->slots[i].delivery != part)
+                continue;
+            message->slots[i].delivery = delivery;
+            count++;
+        }
+        is_joint |= part->lane != delivery->lane;
+        delivery_drop(queue, part);
+    }
+    return is_joint;
+}
+
+static struct queue_delivery *delivery_activate(struct queue *queue, struct delivery *delivery,
+                                                struct lane *site, bool is_joint)
 {
     struct message *message = delivery->message;
     size_t count = 0;
@@ -187,6 +228,8 @@ static struct queue_delivery *delivery_activate(struct queue *queue, struct deli
         if (message->slots[i].delivery == delivery)
             active->indexes[at++] = i;
     active->delivery = delivery;
+    active->site = site;
+    active->is_joint = is_joint;
     active->generation = queue->generation;
     active->arena = message_open(message, &active->envelope);
     active->public = (struct queue_delivery){.id = message->id,
@@ -195,7 +238,7 @@ static struct queue_delivery *delivery_activate(struct queue *queue, struct deli
                                              .recipient_count = count};
     delivery->state = DELIVERY_ACTIVE;
     delivery->in.active = active;
-    delivery->lane->active++;
+    site->active++;
     message->active_count++;
     queue->stats.deliveries_active++;
     return &active->public;
@@ -217,36 +260,42 @@ struct queue_delivery *queue_take(struct queue *queue, struct lane *lane, size_t
     queue->now_ms = now_ms;
     lane_work(queue, lane);
     for (;;) {
-        struct delivery *delivery = LIST_FIRST(&lane->row, struct delivery, in.row);
-        if (!delivery)
+        struct lane *next = LIST_FIRST(&lane->turns, struct lane, turn);
+        if (!next)
             return NULL;
+        struct delivery *delivery = LIST_FIRST(&next->row, struct delivery, in.row);
+        list_remove(&next->turn);
+        list_append(&lane->turns, &next->turn);
         if (now_ms >= message_by(delivery->message)) {
             delivery_withdraw(queue, delivery);
             delivery_expire(queue, delivery, now_ms);
             continue;
         }
-        return delivery_activate(queue, delivery_split(queue, delivery, most));
+        bool has_others = delivery->message->first.next;
+        delivery = delivery_split(queue, delivery, most);
+        bool is_joint = has_others && delivery_gather(queue, delivery, most, lane);
+        return delivery_activate(queue, delivery, lane, is_joint);
     }
 }
 
 bool queue_has_ready(const struct queue *queue, const struct lane *lane)
 {
-    return !list_is_empty(&lane->row);
+    return lane->offered > 0;
 }
 
 void queue_result(struct queue *queue, struct queue_delivery *taken,
                   const struct delivery_result *result, int64_t now_ms)
 {
     struct delivery *delivery = active_of(taken)->delivery;
+    const struct endpoint *endpoint = &active_of(taken)->site->endpoint;
     struct message *message = delivery->message;
     ASSERT(result->recipient < message->slot_count);
     struct slot *slot = &message->slots[result->recipient];
     if (slot->delivery != delivery)
         return;
     queue->now_ms = now_ms;
-    slot_set_outcome(slot, outcome_new(result, delivery->lane->endpoint.name, now_ms));
-    slot->outcome->was_relayed =
-        result->outcome == DELIVERED && delivery->lane->endpoint.kind == ENDPOINT_SMTP;
+    slot_set_outcome(slot, outcome_new(result, endpoint->name, now_ms));
+    slot->outcome->was_relayed = result->outcome == DELIVERED && endpoint->kind != ENDPOINT_LMTP;
     switch (result->outcome) {
     case DELIVERED:
         slot->attempts++;
@@ -278,22 +327,54 @@ static uint32_t count_attempts(struct queue *queue, const struct delivery *deliv
     return most;
 }
 
-static void delivery_retry(struct queue *queue, struct delivery *delivery, uint32_t attempts,
-                           uint64_t generation, int64_t now_ms)
+/* What is left of it goes to the lanes that the routes name, each recipient to its own. */
+static void delivery_route(struct queue *queue, struct delivery *delivery, int64_t next_ms,
+                           int64_t now_ms)
 {
     struct message *message = delivery->message;
-    if (!(message->flags & MESSAGE_HELD)) {
-        int64_t expiry_ms = message_expiry(queue, message);
-        if (now_ms >= expiry_ms) {
-            delivery_expire(queue, delivery, now_ms);
-            return;
-        }
-        /* The last attempt is made at the very end. */
-        int64_t next_ms = now_ms + queue_backoff(queue, attempts);
-        delivery_make_waiting(queue, delivery, next_ms < expiry_ms ? next_ms : expiry_ms);
+    struct envelope envelope;
+    struct arena *arena = message_open(message, &envelope);
+    int64_t *instants = memory_new(message->slot_count, sizeof *instants);
+    for (size_t i = 0; i < message->slot_count; i++) {
+        if (message->slots[i].delivery != delivery)
+            continue;
+        message->slots[i].delivery = NULL;
+        instants[i] = next_ms;
     }
-    if (generation != queue->generation)
-        message_reroute(queue, message, now_ms);
+    delivery_drop(queue, delivery);
+    message_route(queue, message, &envelope, instants, now_ms);
+    free(instants);
+    arena_free(arena);
+}
+
+static void delivery_retry(struct queue *queue, struct delivery *delivery, uint32_t attempts,
+                           bool must_route, int64_t now_ms)
+{
+    if (delivery->message->flags & MESSAGE_HELD) {
+        if (must_route)
+            delivery_route(queue, delivery, now_ms, now_ms);
+        return;
+    }
+    int64_t expiry_ms = message_expiry(queue, delivery->message);
+    if (now_ms >= expiry_ms) {
+        delivery_expire(queue, delivery, now_ms);
+        return;
+    }
+    /* The last attempt is made at the very end. */
+    int64_t next_ms = now_ms + queue_backoff(queue, attempts);
+    if (next_ms > expiry_ms)
+        next_ms = expiry_ms;
+    if (must_route)
+        delivery_route(queue, delivery, next_ms, now_ms);
+    else
+        delivery_make_waiting(queue, delivery, next_ms);
+}
+
+/* Has it recipients that belong to other lanes? */
+static bool is_strange(const struct queue *queue, struct queue_delivery *taken)
+{
+    const struct active *active = active_of(taken);
+    return active->is_joint || active->generation != queue->generation;
 }
 
 /* Its connection is through with it: it is in no place, and its message without it. */
@@ -304,9 +385,9 @@ static struct delivery *deactivate(struct queue *queue, struct queue_delivery *t
     struct delivery *delivery = active->delivery;
     queue->now_ms = now_ms;
     arena_free(active->arena);
+    active->site->active--;
     free(active);
     delivery->state = DELIVERY_NEW;
-    delivery->lane->active--;
     delivery->message->active_count--;
     queue->stats.deliveries_active--;
     message_todo(queue, delivery->message);
@@ -315,13 +396,13 @@ static struct delivery *deactivate(struct queue *queue, struct queue_delivery *t
 
 void queue_finish(struct queue *queue, struct queue_delivery *delivery_owned, int64_t now_ms)
 {
-    uint64_t generation = active_of(delivery_owned)->generation;
+    bool must_route = is_strange(queue, delivery_owned);
     struct delivery *delivery = deactivate(queue, delivery_owned, now_ms);
     uint32_t attempts = count_attempts(queue, delivery);
     if (attempts == 0 || delivery->message->is_deleted)
         delivery_drop(queue, delivery);
     else
-        delivery_retry(queue, delivery, attempts, generation, now_ms);
+        delivery_retry(queue, delivery, attempts, must_route, now_ms);
 }
 
 static bool has_open_slot(const struct delivery *delivery)
@@ -335,15 +416,12 @@ static bool has_open_slot(const struct delivery *delivery)
 
 void queue_put_back(struct queue *queue, struct queue_delivery *delivery_owned, int64_t now_ms)
 {
-    uint64_t generation = active_of(delivery_owned)->generation;
+    bool must_route = is_strange(queue, delivery_owned);
     struct delivery *delivery = deactivate(queue, delivery_owned, now_ms);
-    struct message *message = delivery->message;
-    if (message->is_deleted || !has_open_slot(delivery)) {
+    if (delivery->message->is_deleted || !has_open_slot(delivery))
         delivery_drop(queue, delivery);
-        return;
-    }
-    if (!(message->flags & MESSAGE_HELD))
+    else if (must_route)
+        delivery_route(queue, delivery, now_ms, now_ms);
+    else if (!(delivery->message->flags & MESSAGE_HELD))
         delivery_make_ready(queue, delivery);
-    if (generation != queue->generation)
-        message_reroute(queue, message, now_ms);
 }

@@ -16,6 +16,23 @@ static struct bytes put(uint8_t **at, struct bytes bytes)
     return copy;
 }
 
+/* Hosts and their names in one block. */
+static struct mx_host *copy_hosts(const struct endpoint *endpoint)
+{
+    size_t count = endpoint->host_count, len = count * sizeof(struct mx_host);
+    for (size_t i = 0; i < count; i++)
+        len += endpoint->hosts[i].name.len;
+    if (count == 0)
+        return NULL;
+    struct mx_host *hosts = memory_new(1, len);
+    uint8_t *at = (uint8_t *)(hosts + count);
+    for (size_t i = 0; i < count; i++) {
+        hosts[i] = endpoint->hosts[i];
+        hosts[i].name = put(&at, endpoint->hosts[i].name);
+    }
+    return hosts;
+}
+
 struct lane *lane_for(struct queue *queue, const struct endpoint *endpoint)
 {
     struct lane *lane = map_find(queue->lanes, endpoint->name);
@@ -28,27 +45,42 @@ struct lane *lane_for(struct queue *queue, const struct endpoint *endpoint)
     lane->endpoint.host = put(&at, endpoint->host);
     lane->endpoint.unix_path = put(&at, endpoint->unix_path);
     lane->endpoint.name = put(&at, endpoint->name);
-    list_init(&lane->row);
-    list_init(&lane->work);
+    lane->endpoint.hosts = lane->hosts_owned = copy_hosts(endpoint);
+    struct list *const lists[] = {&lane->work,   &lane->row,     &lane->turn, &lane->member,
+                                  &lane->linger, &lane->members, &lane->turns};
+    for (size_t i = 0; i < COUNT(lists); i++)
+        list_init(lists[i]);
+    lane->site = lane_is_domain(lane) ? NULL : lane;
     map_add(queue->lanes, lane->endpoint.name, lane);
-    queue->stats.lanes++;
     return lane;
 }
 
 void lane_free(struct lane *lane)
 {
+    free(lane->hosts_owned);
     free(lane->failure);
     free(lane);
 }
 
+static bool is_used(const struct lane *lane)
+{
+    return lane->deliveries > 0 || lane->connections > 0 || lane->opening > 0 ||
+           !list_is_empty(&lane->members);
+}
+
 void lane_release(struct queue *queue, struct lane *lane)
 {
-    if (lane->deliveries > 0 || lane->connections > 0)
+    if (is_used(lane))
         return;
     list_remove(&lane->work);
+    if (lane_is_fresh(lane, queue->now_ms)) {
+        lane_linger(queue, lane);
+        return;
+    }
+    lane_use(queue, lane);
+    lane_forget(queue, lane);
     heap_remove(&queue->pauses, &lane->due);
     map_take(queue->lanes, lane->endpoint.name);
-    queue->stats.lanes--;
     queue->stats.lanes_suspended -= lane->is_suspended;
     lane_free(lane);
 }
@@ -56,6 +88,11 @@ void lane_release(struct queue *queue, struct lane *lane)
 const struct endpoint *lane_endpoint(const struct lane *lane)
 {
     return &lane->endpoint;
+}
+
+const struct lane *lane_shown(const struct lane *lane)
+{
+    return lane->site ? lane->site : lane;
 }
 
 /* --- Its connections ---------------------------------------------------------------------------
@@ -69,13 +106,16 @@ void lane_work(struct queue *queue, struct lane *lane)
 
 bool lane_wants_connection(const struct queue *queue, const struct lane *lane, int64_t now_ms)
 {
+    if (lane_is_domain(lane))
+        return false;
     size_t limit = queue->settings->lane_connections;
     size_t working = lane->connections - lane->opening;
     size_t idle = working > lane->active ? working - lane->active : 0;
-    if (lane->ready <= idle + lane->opening || lane->connections >= (limit ? limit : 1))
+    if (lane->offered <= idle + lane->opening || lane->connections >= (limit ? limit : 1))
         return false;
+    /* A probe waits for domains whose MX may have changed. */
     if (lane->is_suspended)
-        return now_ms >= lane->until_ms && lane->opening == 0;
+        return now_ms >= lane->until_ms && lane->opening == 0 && lane->resolving == 0;
     if (now_ms < lane->until_ms && lane->connections > 0)
         return false;
     /* At most doubled at a time: what answers one connection may not answer twenty. */
@@ -88,8 +128,31 @@ static void lane_pause(struct queue *queue, struct lane *lane, int64_t until_ms)
     heap_put(&queue->pauses, &lane->due, until_ms);
 }
 
-static void lane_resume(struct queue *queue, struct lane *lane)
+/* Those whose MX was not asked for again while the site did not answer. */
+static void work_members(struct queue *queue, struct lane *lane)
 {
+    LIST_EACH (&lane->members, struct lane, member, member)
+        if (member->ready > 0 && !lane_is_fresh(member, queue->now_ms))
+            lane_work(queue, member);
+}
+
+void lane_due(struct queue *queue, struct lane *lane, int64_t now_ms)
+{
+    heap_remove(&queue->pauses, &lane->due);
+    if (lane->resolution != RESOLUTION_NONE && lane->ready == 0) {
+        lane_forget(queue, lane);
+        lane_release(queue, lane);
+        return;
+    }
+    if (lane->is_suspended)
+        work_members(queue, lane);
+    lane_work(queue, lane);
+}
+
+void lane_resume(struct queue *queue, struct lane *lane)
+{
+    if (lane->is_suspended)
+        work_members(queue, lane);
     queue->stats.lanes_suspended -= lane->is_suspended;
     lane->is_suspended = false;
     lane->until_ms = 0;
@@ -98,11 +161,33 @@ static void lane_resume(struct queue *queue, struct lane *lane)
     lane_work(queue, lane);
 }
 
-void lane_lift(struct queue *queue, struct lane *lane)
+static void lift(struct queue *queue, struct lane *lane, int64_t since_ms)
 {
-    /* A probe under way will tell. */
-    if (lane->opening == 0)
-        lane_resume(queue, lane);
+    /* A probe, or a question, under way will tell. */
+    if (lane->opening > 0 || (lane->failure && lane->failure->at_ms >= since_ms) ||
+        lane->resolved_ms >= since_ms)
+        return;
+    lane->fresh_until_ms = 0;
+    lane_resume(queue, lane);
+}
+
+void lane_lift(struct queue *queue, struct lane *lane, int64_t since_ms)
+{
+    lift(queue, lane, since_ms);
+    if (lane->site && lane->site != lane)
+        lift(queue, lane->site, since_ms);
+}
+
+uint32_t lane_failures(const struct lane *lane)
+{
+    bool is_member = lane->site && lane->site != lane;
+    return lane->failures + (is_member ? lane->site->failures - lane->site_failures : 0);
+}
+
+const struct outcome *lane_failure(const struct lane *lane)
+{
+    bool is_sites = lane_failures(lane) != lane->failures;
+    return is_sites ? lane->site->failure : lane->failure;
 }
 
 void queue_connected(struct queue *queue, struct lane *lane, int64_t now_ms)
@@ -130,8 +215,8 @@ static void expire_row(struct queue *queue, struct lane *lane, int64_t now_ms)
     }
 }
 
-static void lane_failed(struct queue *queue, struct lane *lane,
-                        const struct delivery_result *failure, int64_t now_ms)
+void lane_failed(struct queue *queue, struct lane *lane, const struct delivery_result *failure,
+                 int64_t now_ms)
 {
     bool is_working = lane->connections > lane->opening;
     /* Several that were opened together fail together: that is one failure. */
@@ -147,6 +232,8 @@ static void lane_failed(struct queue *queue, struct lane *lane,
     free(lane->failure);
     lane->failure = outcome_new(failure, lane->endpoint.name, now_ms);
     expire_row(queue, lane, now_ms);
+    LIST_EACH (&lane->members, struct lane, member, member)
+        expire_row(queue, member, now_ms);
 }
 
 void queue_disconnected(struct queue *queue, struct lane *lane,

@@ -12,7 +12,7 @@
 static void describe_suspended(const struct lane *lane, struct queue_entry_recipient *out)
 {
     out->state = RECIPIENT_DEFERRED;
-    out->reply = outcome_reply(lane->failure);
+    out->reply = outcome_reply(lane_failure(lane));
     if (lane->until_ms > out->next_ms)
         out->next_ms = lane->until_ms;
 }
@@ -21,7 +21,7 @@ static void describe_open(const struct queue *queue, const struct slot *slot,
                           struct queue_entry_recipient *out)
 {
     const struct delivery *delivery = slot->delivery;
-    const struct lane *lane = delivery->lane;
+    const struct lane *lane = lane_shown(delivery->lane);
     uint32_t ridden = delivery_ridden(delivery);
     out->lane = lane->endpoint.name;
     out->attempts = slot->attempts + ridden;
@@ -32,7 +32,7 @@ static void describe_open(const struct queue *queue, const struct slot *slot,
     case DELIVERY_READY:
         out->next_ms = queue->now_ms;
         if (ridden > 0)
-            out->reply = outcome_reply(lane->failure);
+            out->reply = outcome_reply(lane_failure(delivery->lane));
         if (lane->is_suspended)
             describe_suspended(lane, out);
         return;
@@ -145,6 +145,11 @@ struct queue_stats queue_stats(const struct queue *queue)
 {
     struct queue_stats stats = queue->stats;
     stats.messages = map_count(queue->messages);
+    size_t place = 0;
+    for (void *value; map_next(queue->lanes, &place, &value);) {
+        const struct lane *lane = value;
+        stats.lanes += lane->deliveries > 0 || lane->connections > 0 || lane->offered > 0;
+    }
     LIST_EACH (&queue->by_arrival, const struct message, by_arrival, message) {
         if (stats.oldest_ms == 0 || message->received_ms < stats.oldest_ms)
             stats.oldest_ms = message->received_ms;
@@ -163,10 +168,10 @@ static struct message *find(struct queue *queue, uint64_t id)
     return message && !message->is_deleted ? message : NULL;
 }
 
-static void lift(struct queue *queue, struct lane *lane, int64_t since_ms)
+static bool is_named(const struct lane *lane, struct bytes name)
 {
-    if (!lane->failure || lane->failure->at_ms < since_ms)
-        lane_lift(queue, lane);
+    return bytes_equal_nocase(name, lane->endpoint.name) ||
+           bytes_equal_nocase(name, lane_shown(lane)->endpoint.name);
 }
 
 bool queue_retry(struct queue *queue, uint64_t id, struct bytes lane, int64_t since_ms,
@@ -179,14 +184,14 @@ bool queue_retry(struct queue *queue, uint64_t id, struct bytes lane, int64_t si
          delivery = delivery->next) {
         if (delivery->state != DELIVERY_WAITING && delivery->state != DELIVERY_READY)
             continue;
-        if (lane.len && !bytes_equal_nocase(lane, delivery->lane->endpoint.name))
+        if (lane.len && !is_named(delivery->lane, lane))
             continue;
         is_any = true;
         if (delivery->state == DELIVERY_WAITING) {
             delivery_withdraw(queue, delivery);
             delivery_make_ready(queue, delivery);
         }
-        lift(queue, delivery->lane, since_ms);
+        lane_lift(queue, delivery->lane, since_ms);
     }
     return is_any;
 }
@@ -225,6 +230,8 @@ bool queue_delete(struct queue *queue, uint64_t id)
     if (!message)
         return false;
     message->is_deleted = true;
+    queue->stats.held -= message->flags & MESSAGE_HELD ? 1 : 0;
+    message->flags &= (uint8_t)~MESSAGE_HELD;
     message_unroute(queue, message);
     message_todo(queue, message);
     return true;

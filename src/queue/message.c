@@ -133,14 +133,10 @@ static struct bytes domain_of(struct bytes address)
     return bytes_from(address, at < address.len ? at + 1 : at);
 }
 
-static void fail_unroutable(struct queue *queue, struct message *message, struct slot *slot,
-                            struct bytes domain)
+static void fail_unroutable(struct queue *queue, struct message *message, struct slot *slot)
 {
-    char text[REPLY_LIMIT];
-    struct buf reason = {.at = (uint8_t *)text, .cap = sizeof text, .limit = sizeof text};
-    buf_add(&reason, BYTES("no route to "));
-    buf_add(&reason, bytes_sub(domain, 0, 255));
-    slot_set_outcome(slot, outcome_decided("5.4.4", buf_view(&reason), NULL));
+    struct bytes reason = BYTES("no route: the address has no domain, or one that is too long");
+    slot_set_outcome(slot, outcome_decided("5.4.4", reason, slot->outcome));
     slot_fail(queue, message, slot);
     message_todo(queue, message);
 }
@@ -167,12 +163,11 @@ void message_route(struct queue *queue, struct message *message, const struct en
         if (slot->state != SLOT_OPEN || slot->delivery)
             continue;
         struct bytes domain = domain_of(envelope->recipients[i].address);
-        const struct endpoint *endpoint = routes_find(queue->routes, domain);
-        if (!endpoint) {
-            fail_unroutable(queue, message, slot, domain);
+        struct lane *lane = lane_for_domain(queue, routes_find(queue->routes, domain), domain);
+        if (!lane) {
+            fail_unroutable(queue, message, slot);
             continue;
         }
-        struct lane *lane = lane_for(queue, endpoint);
         if (lane->routing_serial != serial) {
             lane->routing_serial = serial;
             lane->routing = delivery_new(queue, message, lane);
@@ -190,13 +185,14 @@ void message_route(struct queue *queue, struct message *message, const struct en
 static bool is_routed(const struct queue *queue, const struct message *message,
                       const struct envelope *envelope)
 {
+    uint8_t room[LANE_NAME_LIMIT];
     for (size_t i = 0; i < message->slot_count; i++) {
         const struct delivery *delivery = message->slots[i].delivery;
         if (!delivery || delivery->state == DELIVERY_ACTIVE)
             continue;
-        const struct endpoint *endpoint =
-            routes_find(queue->routes, domain_of(envelope->recipients[i].address));
-        if (!endpoint || !bytes_equal(endpoint->name, delivery->lane->endpoint.name))
+        struct bytes domain = domain_of(envelope->recipients[i].address);
+        struct bytes name = lane_name(routes_find(queue->routes, domain), domain, room);
+        if (!bytes_equal(name, delivery->lane->endpoint.name))
             return false;
     }
     return true;

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "base/arena.h"
-#include "facts/facts.h"
 #include "policy/networks.h"
 
 enum {
@@ -18,6 +17,8 @@ struct mx_host {
                             brackets */
     uint16_t preference; /* the smaller is tried first; equals at random */
 };
+
+struct facts; /* facts/facts.h */
 
 /* What is ourselves: an MX that is, and those no better, are not sent to (RFC 5321, 5.1). */
 struct mx_self {

@@ -21,7 +21,8 @@ static struct outcome *outcome_make(struct bytes reply, struct bytes remote)
 struct outcome *outcome_new(const struct delivery_result *result, struct bytes remote,
                             int64_t at_ms)
 {
-    struct outcome *outcome = outcome_make(result->reply, remote);
+    struct outcome *outcome =
+        outcome_make(result->reply, result->remote.len ? result->remote : remote);
     outcome->at_ms = at_ms;
     outcome->code = result->code;
     memcpy(outcome->status, result->status, sizeof outcome->status - 1);

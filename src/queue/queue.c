@@ -17,6 +17,7 @@ struct queue *queue_new(const struct queue_settings *settings, const struct rout
     queue->reports = map_new(settings->seed);
     list_init(&queue->by_arrival);
     list_init(&queue->work);
+    list_init(&queue->lingering);
     heap_init(&queue->waiting);
     heap_init(&queue->pauses);
     heap_init(&queue->postponed);
@@ -74,8 +75,12 @@ void queue_reload(struct queue *queue, const struct queue_settings *settings,
     size_t place = 0;
     for (void *value; map_next(queue->lanes, &place, &value);) {
         struct lane *lane = value;
-        /* Limits and ages may have changed. */
+        /* Limits and ages may have changed, and what we take for ourselves. */
         lane->first_expiry_ms = INT64_MIN;
+        if (lane->resolution != RESOLUTION_NONE) {
+            lane->fresh_until_ms = now_ms;
+            heap_put(&queue->pauses, &lane->due, now_ms);
+        }
         lane_work(queue, lane);
     }
 }
@@ -268,21 +273,32 @@ static enum queue_effect todo_step(struct queue *queue, struct queue_task *task)
     return QUEUE_IDLE;
 }
 
-static bool work_step(struct queue *queue, int64_t now_ms, struct queue_task *task)
+static enum queue_effect work_step(struct queue *queue, int64_t now_ms, struct queue_task *task)
 {
     struct lane *lane;
     while ((lane = LIST_FIRST(&queue->work, struct lane, work))) {
-        if (!lane_wants_connection(queue, lane, now_ms)) {
+        *task = (struct queue_task){.lane = lane};
+        if (lane_wants_connection(queue, lane, now_ms)) {
+            lane->connections++;
+            lane->opening++;
+            queue->stats.connections++;
+            return QUEUE_CONNECT;
+        }
+        if (lane_wants_resolution(lane, now_ms)) {
+            lane->opening = 1;
+            if (lane->site)
+                lane->site->resolving++;
+            return QUEUE_RESOLVE;
+        }
+        if (!lane_fail_some(queue, lane, now_ms)) {
             list_remove(&lane->work);
             continue;
         }
-        lane->connections++;
-        lane->opening++;
-        queue->stats.connections++;
-        *task = (struct queue_task){.lane = lane};
-        return true;
+        enum queue_effect effect = todo_step(queue, task);
+        if (effect != QUEUE_IDLE)
+            return effect;
     }
-    return false;
+    return QUEUE_IDLE;
 }
 
 static bool is_due(const struct heap *heap, int64_t now_ms, struct heap_node **out)
@@ -306,8 +322,7 @@ static bool time_step(struct queue *queue, int64_t now_ms)
         is_any = true;
     }
     if (is_due(&queue->pauses, now_ms, &node)) {
-        heap_remove(&queue->pauses, node);
-        lane_work(queue, CONTAINER(node, struct lane, due));
+        lane_due(queue, CONTAINER(node, struct lane, due), now_ms);
         is_any = true;
     }
     if (is_due(&queue->postponed, now_ms, &node)) {
@@ -329,9 +344,10 @@ enum queue_effect queue_step(struct queue *queue, int64_t now_ms, struct queue_t
         enum queue_effect effect = todo_step(queue, task);
         if (effect != QUEUE_IDLE)
             return effect;
-        if (work_step(queue, now_ms, task))
-            return QUEUE_CONNECT;
-    } while (time_step(queue, now_ms));
+        effect = work_step(queue, now_ms, task);
+        if (effect != QUEUE_IDLE)
+            return effect;
+    } while (time_step(queue, now_ms) || queue_trim_lanes(queue));
     return QUEUE_IDLE;
 }
 

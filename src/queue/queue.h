@@ -3,15 +3,19 @@
  *
  * Each destination (endpoint) has a lane: deliveries ready for it, in order; its connections; and
  * its suspension while the destination does not answer. A delivery is one message to those of
- * its recipients that share a lane. A delivery whose attempt was answered 4xx waits for its own
- * next time, then becomes ready in its lane again; a destination that cannot be reached suspends
- * the whole lane, and the deliveries ride on it: its failures count as their attempts, and those
- * past their time fail with it. That a host greets with 5xx suspends its lane like any failure to
- * connect: it says nothing of the messages.
+ * its recipients that share a lane. Where a domain's mail goes by MX, the domain has a lane for its
+ * deliveries, and the site (the set of MX hosts) one with the connections: domains at one site
+ * share them, and one transaction of a message serves all its recipients there. What the DNS said
+ * is kept for its time; then what is to be delivered has it asked again. A delivery whose attempt
+ * was answered 4xx waits for its own next time, then becomes ready in its lane again; a destination
+ * that cannot be reached suspends the whole lane, and the deliveries ride on it: its failures count
+ * as their attempts, and those past their time fail with it. That a host greets with 5xx suspends
+ * its lane like any failure to connect: it says nothing of the messages. A DNS that does not answer
+ * suspends the domain's lane.
  *
  * What cannot be delivered fails with 5.4.7 when its attempt after expire_ms is over (counted from
  * the release of what is held), at by_ms when the sender asked for that (RFC 2852, mode R; delay
- * notices are not made yet), and with 5.4.4 at once when its domain has no route.
+ * notices are not made yet), and with what MX_FAILED says when its domain takes no mail.
  *
  *     queue_add(queue, &envelope, …);                       a message is in the spool
  *     while (queue_step(queue, now_ms, &task) != QUEUE_IDLE) do the task
@@ -22,6 +26,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "mail/envelope.h"
+#include "queue/mx.h"
 #include "queue/route.h"
 #include "smtp/client.h"
 
@@ -55,6 +60,8 @@ MUST_CHECK bool queue_restore(struct queue *queue, const struct envelope *envelo
 
 enum queue_effect {
     QUEUE_IDLE,    /* nothing to do before queue_deadline() */
+    QUEUE_RESOLVE, /* find where the mail of task->lane's domain (its endpoint's host) goes, then
+                      queue_resolved() */
     QUEUE_CONNECT, /* open one more connection for task->lane */
     QUEUE_SAVE,    /* task->id's state is task->state (borrowed until the next call): keep it */
     QUEUE_REPORT,  /* compose and store a DSN with task->report, then queue_reported() */
@@ -93,6 +100,10 @@ int64_t queue_deadline(const struct queue *queue);
 void queue_reported(struct queue *queue, uint64_t id, bool was_stored, int64_t now_ms);
 
 const struct endpoint *lane_endpoint(const struct lane *lane);
+/* The answer to QUEUE_RESOLVE: every one has one. Anything but MX_NEEDS_FACTS; copies what it
+ * needs. */
+void queue_resolved(struct queue *queue, struct lane *lane, enum mx_outcome outcome,
+                    const struct mx_result *result, int64_t now_ms);
 
 /* One delivery under way. The envelope and the indexes are what smtp_client_message takes. */
 struct queue_delivery {

@@ -78,9 +78,11 @@ struct message {
 struct active {
     struct queue_delivery public;
     struct delivery *delivery;
+    struct lane *site; /* whose connection it is */
     struct envelope envelope;
     struct arena *arena;
     uint64_t generation; /* of the routes it went by */
+    bool is_joint;       /* of several lanes: what is left of it goes back to each */
     size_t indexes[];
 };
 
@@ -93,13 +95,35 @@ struct report {
     struct arena *arena;
 };
 
+/* What the DNS said of a domain's lane, until fresh_until_ms. */
+enum resolution { RESOLUTION_NONE, RESOLUTION_FOUND, RESOLUTION_FAILED };
+
+/* Deliveries stand in the lane that the routes name, and are carried by the connections of its
+ * site. That is the lane itself, or, for a domain's lane (by MX), the lane of its hosts, which has
+ * no deliveries of its own: so a domain whose MX changes goes over to the new one at no cost. */
 struct lane {
-    struct endpoint endpoint; /* views into text */
-    struct list row;          /* of ready deliveries */
-    struct list work;         /* in queue->work: look whether it wants a connection */
-    struct heap_node due;     /* in queue->pauses until until_ms */
-    size_t deliveries;        /* in any state; with connections: who uses the lane */
-    size_t ready, active, connections, opening;
+    struct endpoint endpoint; /* views into text, and hosts_owned */
+    struct mx_host *hosts_owned;
+    struct list work;     /* in queue->work: look whether it wants something */
+    struct heap_node due; /* in queue->pauses until until_ms, or fresh_until_ms */
+    /* Its deliveries. */
+    struct list row;   /* of ready ones */
+    struct list turn;  /* in site->turns while there are ready ones */
+    size_t deliveries; /* in any state; with connections: who uses the lane */
+    size_t ready;
+    struct lane *site; /* NULL: not known */
+    /* A domain's lane. */
+    struct list member;     /* in site->members */
+    struct list linger;     /* in queue->lingering: unused, kept for what the DNS said */
+    uint8_t resolution;     /* enum resolution; while asked for, opening is 1 */
+    int64_t fresh_until_ms; /* with a resolution: in the heap until then */
+    int64_t resolved_ms;    /* the last answer; 0: none yet */
+    uint32_t site_failures; /* the site's, when it became the site */
+    /* A site. */
+    struct list members, turns;
+    size_t offered;   /* ready deliveries of all whose site it is */
+    size_t resolving; /* members that are asked for again */
+    size_t active, connections, opening;
     /* Suspended: no connection but a probe after until_ms. Else, no more connections than there
      * are before until_ms. */
     bool is_suspended;
@@ -134,6 +158,8 @@ struct queue {
     struct message **todo;                  /* to save, report or remove */
     size_t todo_at, todo_count, todo_cap;
     struct list work;
+    struct list lingering; /* domains' lanes, the longest unused first */
+    size_t lingering_count;
     struct buf state; /* of the last QUEUE_SAVE */
     struct queue_stats stats;
 };
@@ -144,6 +170,7 @@ void queue_sort(struct queue *queue);
 /* --- outcome.c ---------------------------------------------------------------------------------
  */
 
+/* remote: who spoke, where the result does not say. */
 struct outcome *outcome_new(const struct delivery_result *result, struct bytes remote,
                             int64_t at_ms);
 struct outcome *outcome_duplicate(const struct outcome *outcome);
@@ -205,13 +232,50 @@ int64_t queue_backoff(struct queue *queue, uint32_t attempts);
  */
 
 struct lane *lane_for(struct queue *queue, const struct endpoint *endpoint);
-/* Frees the lane if nobody uses it. */
+/* Frees the lane, or lets it linger, if nobody uses it. */
 void lane_release(struct queue *queue, struct lane *lane);
 void lane_free(struct lane *lane);
 void lane_work(struct queue *queue, struct lane *lane);
 bool lane_wants_connection(const struct queue *queue, const struct lane *lane, int64_t now_ms);
-/* Tries again at once. */
-void lane_lift(struct queue *queue, struct lane *lane);
+/* Its time in the heap has come. */
+void lane_due(struct queue *queue, struct lane *lane, int64_t now_ms);
+/* Tries again at once, the DNS and the site, what of them was not tried since. */
+void lane_lift(struct queue *queue, struct lane *lane, int64_t since_ms);
+/* The end of a suspension. */
+void lane_resume(struct queue *queue, struct lane *lane);
+void lane_failed(struct queue *queue, struct lane *lane, const struct delivery_result *failure,
+                 int64_t now_ms);
+/* The failures that its deliveries ride on, its site's included, and the last. */
+uint32_t lane_failures(const struct lane *lane);
+const struct outcome *lane_failure(const struct lane *lane);
+/* What people see of it: whose connections its deliveries wait for. */
+const struct lane *lane_shown(const struct lane *lane);
+
+/* --- site.c ------------------------------------------------------------------------------------
+ */
+
+/* The key of the lane for a domain by this route: the route's own name, or (by MX) the domain's. In
+ * *room, which is the caller's. */
+enum { LANE_NAME_LIMIT = 1024 };
+struct bytes lane_name(const struct endpoint *route, struct bytes domain,
+                       uint8_t room[LANE_NAME_LIMIT]);
+/* The lane for a domain by this route (NULL: by MX). */
+struct lane *lane_for_domain(struct queue *queue, const struct endpoint *route,
+                             struct bytes domain);
+bool lane_is_domain(const struct lane *lane);
+/* Has it been told where its mail goes, or that it goes nowhere, not too long ago? */
+bool lane_is_fresh(const struct lane *lane, int64_t now_ms);
+bool lane_wants_resolution(const struct lane *lane, int64_t now_ms);
+/* Forgets what the DNS said. */
+void lane_forget(struct queue *queue, struct lane *lane);
+/* Fails some of what is ready in the lane of a domain that takes no mail; false: it is none, or
+ * there is nothing. */
+bool lane_fail_some(struct queue *queue, struct lane *lane, int64_t now_ms);
+/* Keeps the lane of a domain, unused, for what the DNS said. */
+void lane_linger(struct queue *queue, struct lane *lane);
+void lane_use(struct queue *queue, struct lane *lane);
+/* Frees lanes that linger beyond what is kept; false: there are none. */
+bool queue_trim_lanes(struct queue *queue);
 
 /* --- report.c ----------------------------------------------------------------------------------
  */

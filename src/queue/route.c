@@ -8,7 +8,7 @@
 
 enum { SMTP_PORT = 25, PATTERN_LIMIT = 256, UNIX_PATH_LIMIT = 107 };
 
-static const char wanted[] = "write smtp://HOST[:PORT], lmtp://HOST:PORT or lmtp:unix:/PATH";
+static const char wanted[] = "write smtp://HOST[:PORT], lmtp://HOST:PORT, lmtp:unix:/PATH or mx";
 
 /* --- Endpoints ---------------------------------------------------------------------------------
  */
@@ -63,6 +63,19 @@ static bool scan_host(struct bytes rest, struct bytes *host, uint16_t *port, str
     return true;
 }
 
+/* "mx" or "mx:PORT". */
+static bool scan_mx(struct bytes text, struct endpoint *out, struct error *err)
+{
+    struct bytes word, port_text;
+    uint64_t port = SMTP_PORT;
+    if (bytes_cut(text, ':', &word, &port_text) &&
+        (!scan_u64(port_text, UINT16_MAX, &port) || port == 0))
+        return error_set(err, 0, "\"%.*s\" is no port: %s", BYTES_ARGS(bytes_sub(port_text, 0, 64)),
+                         wanted);
+    *out = (struct endpoint){.kind = ENDPOINT_MX, .port = (uint16_t)port, .name = text};
+    return true;
+}
+
 bool endpoint_scan(struct bytes text, struct endpoint *out, struct error *err)
 {
     static const struct bytes smtp = BYTES_INIT("smtp://"), lmtp = BYTES_INIT("lmtp://");
@@ -72,6 +85,8 @@ bool endpoint_scan(struct bytes text, struct endpoint *out, struct error *err)
         return scan_unix(text, bytes_from(text, lmtp_unix.len), out, err);
     if (bytes_starts_nocase(text, plain_unix))
         return scan_unix(text, bytes_from(text, plain_unix.len), out, err);
+    if (bytes_equal_nocase(text, BYTES("mx")) || bytes_starts_nocase(text, BYTES("mx:")))
+        return scan_mx(text, out, err);
     struct endpoint found = {.name = text};
     if (bytes_starts_nocase(text, smtp)) {
         found.kind = ENDPOINT_SMTP;

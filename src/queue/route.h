@@ -1,27 +1,34 @@
 /* Where mail for a domain goes: local domains to the mailbox endpoint, others by the routes of
- * the configuration; later by MX. Pure. */
+ * the configuration, the rest by MX. Pure. */
 #pragma once
 
 #include "base/bytes.h"
 #include "base/error.h"
 
+struct mx_host; /* queue/mx.h */
+
 enum endpoint_kind {
     ENDPOINT_SMTP, /* host and port */
     ENDPOINT_LMTP, /* host and port, or a Unix socket */
+    ENDPOINT_MX,   /* by MX: of a route, port alone; of a lane, host (the domain) until it is known
+                      which hosts take its mail, then hosts */
 };
 
 /* One place that takes mail. Views belong to the routes. */
 struct endpoint {
     enum endpoint_kind kind;
-    struct bytes host; /* name or address, without brackets; empty for a Unix socket */
+    struct bytes host; /* name or address, without brackets; empty for a Unix socket, and by MX */
     uint16_t port;
-    struct bytes unix_path; /* empty: TCP */
-    struct bytes name;      /* as people write it, and the lane's key: "smtp://10.0.0.5:25",
-                               "lmtp://[::1]:24", "lmtp:unix:/run/dovecot/lmtp" */
+    struct bytes unix_path;      /* empty: TCP */
+    const struct mx_host *hosts; /* by MX: where a lane's mail goes, by preference */
+    size_t host_count;
+    struct bytes name; /* as people write it, and the lane's key: "smtp://10.0.0.5:25",
+                          "lmtp://[::1]:24", "lmtp:unix:/run/dovecot/lmtp", "mx:example.org",
+                          "mx:10=mx1.example.org,20=mx2.example.org" */
 };
 
 /* Reads "smtp://host[:25]", "lmtp://host:port", "lmtp:unix:/path" (also "unix:/path", an LMTP
- * one). False with what to write instead. Views into the text. */
+ * one) and "mx[:25]". False with what to write instead. Views into the text. */
 MUST_CHECK bool endpoint_scan(struct bytes text, struct endpoint *out, struct error *err);
 
 struct routes;
@@ -31,6 +38,6 @@ void routes_free(struct routes *routes);
  * a better match). Copies. False: the pattern is there already, or is none. */
 MUST_CHECK bool routes_add(struct routes *routes, struct bytes pattern,
                            const struct endpoint *endpoint);
-/* The endpoint for a domain: exact, then the longest ".suffix", then "*"; NULL: none. Local
+/* The endpoint for a domain: exact, then the longest ".suffix", then "*"; NULL: none (by MX). Local
  * domains are added like the others, as exact patterns. Case does not matter. */
 const struct endpoint *routes_find(const struct routes *routes, struct bytes domain);

@@ -56,6 +56,8 @@ struct delivery_result {
                             what went wrong; at most REPLY_LIMIT bytes, valid until stepping */
     bool was_connection; /* the connection failed, not this message: try another host. Never when
                             the whole text was sent and no reply came: the message may be there */
+    struct bytes remote; /* who spoke, where the driver knows better than the place it was sent to
+                            (an MX host and its address); empty: nobody in particular */
     bool has_dsn;        /* DELIVERED, and the next hop takes over NOTIFY=SUCCESS duties */
 };
 enum { REPLY_LIMIT = 512 };

@@ -38,6 +38,13 @@ static bool drive(struct queue *queue, int64_t now_ms, enum delivery_outcome out
     case QUEUE_SAVE: return true;
     case QUEUE_REMOVE: return true;
     case QUEUE_REPORT: queue_reported(queue, task.report->id, true, now_ms); return true;
+    case QUEUE_RESOLVE: {
+        struct mx_host host = {BYTES("mx.nowhere.example"), 10};
+        struct mx_result result = {.hosts = &host, .host_count = 1, .ttl_ms = now_ms, .status = ""};
+        queue_resolved(queue, task.lane, outcome == DELIVERED ? MX_FOUND : MX_DEFERRED, &result,
+                       now_ms);
+        return true;
+    }
     case QUEUE_CONNECT: break;
     }
     queue_connected(queue, task.lane, now_ms);

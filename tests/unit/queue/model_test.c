@@ -6,7 +6,9 @@
 
 #include "world.h"
 
-enum { MESSAGES = 60, RECIPIENTS = 6, CONNECTIONS = 64, EVENTS = 600, SEEDS = 400 };
+#include "queue/queue_state.h"
+
+enum { MESSAGES = 60, RECIPIENTS = 6, CONNECTIONS = 64, DOMAINS = 3, EVENTS = 600, SEEDS = 400 };
 
 enum fate { FATE_OPEN, FATE_DELIVERED, FATE_FAILED };
 
@@ -43,11 +45,14 @@ struct model {
     size_t count, removed;
     struct connection connections[CONNECTIONS];
     size_t connection_count;
+    struct lane *asked[DOMAINS]; /* by QUEUE_RESOLVE, not answered yet */
+    size_t asked_count;
     bool is_healed; /* all destinations answer, nothing else happens */
 };
 
-static const char *const addresses[] = {"u@a.example",     "u@also-a.example", "u@b.example",
-                                        "u@local.example", "u@moves.example",  "u@nowhere.example"};
+static const char *const addresses[] = {
+    "u@a.example",     "u@also-a.example",    "u@b.example",         "u@local.example",
+    "u@moves.example", "u@one.by-mx.example", "v@one.by-mx.example", "u@two.by-mx.example"};
 
 static uint64_t dice(struct model *model, uint64_t sides)
 {
@@ -79,7 +84,7 @@ static bool may_fail_unasked(const struct model *model, const struct kept *kept,
     struct bytes address = kept->recipients[recipient].address;
     return model->now_ms >= kept->envelope.received_ms + model->settings.expire_ms ||
            (kept->envelope.by_mode == BY_RETURN && model->now_ms >= kept->envelope.by_ms) ||
-           bytes_ends_nocase(address, BYTES("@nowhere.example")) ||
+           bytes_ends_nocase(address, BYTES("by-mx.example")) ||
            bytes_ends_nocase(address, BYTES("@moves.example"));
 }
 
@@ -152,6 +157,99 @@ static void hold_saved(struct model *model)
     }
 }
 
+/* --- Inside ------------------------------------------------------------------------------------
+ */
+
+struct totals {
+    size_t waiting, ready, active, held, open;
+};
+
+static void hold_message(struct model *model, const struct message *message, struct totals *totals)
+{
+    size_t active = 0;
+    for (const struct delivery *each = &message->first; each; each = each->next) {
+        size_t slots = 0;
+        if (each->state == DELIVERY_UNUSED) {
+            hold(model, each == &message->first);
+            continue;
+        }
+        for (size_t i = 0; i < message->slot_count; i++)
+            slots += message->slots[i].delivery == each;
+        hold(model, each->message == message && (slots > 0 || each->state == DELIVERY_ACTIVE));
+        hold(model, each->state != DELIVERY_NEW || message->flags & MESSAGE_HELD);
+        hold(model, map_find(model->queue->lanes, each->lane->endpoint.name));
+        totals->held += each->state == DELIVERY_NEW;
+        totals->waiting += each->state == DELIVERY_WAITING;
+        totals->ready += each->state == DELIVERY_READY;
+        active += each->state == DELIVERY_ACTIVE;
+    }
+    for (size_t i = 0; i < message->slot_count; i++)
+        totals->open += message->slots[i].state == SLOT_OPEN;
+    for (size_t i = 0; i < message->slot_count; i++)
+        hold(model, message->is_deleted || (message->slots[i].state == SLOT_OPEN) ==
+                                               (message->slots[i].delivery != NULL));
+    hold(model, active == message->active_count);
+    totals->active += active;
+}
+
+static size_t length(const struct list *ring)
+{
+    size_t count = 0;
+    for (const struct list *at = ring->next; at != ring; at = at->next)
+        count++;
+    return count;
+}
+
+static void hold_lane(struct model *model, struct lane *lane)
+{
+    size_t offered = 0, resolving = 0, turns = 0;
+    hold(model, length(&lane->row) == lane->ready && lane->ready <= lane->deliveries);
+    hold(model, lane->connections >= lane->opening || lane_is_domain(lane));
+    hold(model, !lane->is_suspended || lane->failure);
+    hold(model, list_is_empty(&lane->turn) == (!lane->site || lane->ready == 0));
+    hold(model, list_is_empty(&lane->linger) || lane->deliveries == 0);
+    if (!lane_is_domain(lane)) {
+        offered = lane->ready;
+        turns = lane->ready > 0;
+    }
+    LIST_EACH (&lane->members, struct lane, member, member) {
+        hold(model, member->site == lane && lane_is_domain(member));
+        offered += member->ready;
+        resolving += member->opening;
+        turns += member->ready > 0;
+    }
+    hold(model, offered == lane->offered && resolving == lane->resolving);
+    hold(model, turns == length(&lane->turns));
+    /* Something is going to happen. */
+    bool is_timed = lane->due.place != 0;
+    bool may_rest = lane->ready == 0 || lane->opening > 0 || is_timed || lane->site;
+    bool may_idle = lane->offered == 0 || lane->connections > 0 || is_timed || lane->resolving > 0;
+    hold(model, may_rest && may_idle);
+    hold(model, !lane_is_fresh(lane, model->now_ms) || is_timed);
+}
+
+static void hold_whole(struct model *model)
+{
+    struct totals totals = {0};
+    size_t deliveries = 0, place = 0;
+    LIST_EACH (&model->queue->by_arrival, struct message, by_arrival, message)
+        hold_message(model, message, &totals);
+    for (void *value; map_next(model->queue->lanes, &place, &value);) {
+        hold_lane(model, value);
+        deliveries += ((struct lane *)value)->deliveries;
+    }
+    struct queue_stats stats = queue_stats(model->queue);
+    hold(model, stats.deliveries_waiting == totals.waiting);
+    hold(model, stats.deliveries_ready == totals.ready);
+    hold(model, stats.deliveries_active == totals.active);
+    hold(model, deliveries == totals.waiting + totals.ready + totals.active + totals.held);
+    hold(model, stats.recipients_waiting >= totals.open);
+    hold(model, length(&model->queue->lingering) == model->queue->lingering_count);
+}
+
+/* --- What the queue asks for, one after the other ----------------------------------------------
+ */
+
 static void pump(struct model *model)
 {
     struct queue_task task;
@@ -161,7 +259,12 @@ static void pump(struct model *model)
         case QUEUE_IDLE:
             hold(model, queue_deadline(model->queue) > model->now_ms);
             hold_saved(model);
+            hold_whole(model);
             return;
+        case QUEUE_RESOLVE:
+            hold(model, model->asked_count < DOMAINS);
+            model->asked[model->asked_count++] = task.lane;
+            continue;
         case QUEUE_CONNECT:
             hold(model, model->connection_count < CONNECTIONS);
             model->connections[model->connection_count++] =
@@ -286,6 +389,26 @@ static void drive_connection(struct model *model)
     }
 }
 
+static void answer(struct model *model)
+{
+    static const struct mx_host hosts[] = {{BYTES_INIT("mx1.example"), 10},
+                                           {BYTES_INIT("mx2.example"), 20}};
+    if (model->asked_count == 0)
+        return;
+    size_t at = dice(model, model->asked_count), first = dice(model, 2);
+    struct lane *lane = model->asked[at];
+    struct mx_result result = {.hosts = &hosts[first],
+                               .host_count = 1 + dice(model, 2 - first),
+                               .ttl_ms = (int64_t)dice(model, 2 * MX_TTL_LEAST_MS),
+                               .status = "4.4.3",
+                               .reason = BYTES("the DNS said so")};
+    enum mx_outcome outcome = MX_FOUND;
+    if (!model->is_healed && dice(model, 3) == 0)
+        outcome = dice(model, 2) ? MX_FAILED : MX_DEFERRED;
+    model->asked[at] = model->asked[--model->asked_count];
+    queue_resolved(model->queue, lane, outcome, &result, model->now_ms);
+}
+
 static void end_a_report(struct model *model)
 {
     for (size_t i = 0; i < model->count; i++) {
@@ -305,7 +428,7 @@ static void crash(struct model *model)
 {
     queue_free(model->queue);
     model->queue = queue_new(&model->settings, model->routes[model->routing]);
-    model->connection_count = 0;
+    model->connection_count = model->asked_count = 0;
     size_t start = model->count ? dice(model, model->count) : 0;
     for (size_t i = 0; i < model->count; i++) {
         struct kept *kept = &model->kept[(start + i * 7) % model->count];
@@ -364,7 +487,10 @@ static void random_event(struct model *model)
         if (dice(model, 3) == 0)
             crash(model);
         break;
-    case 10:
+    case 10: answer(model); break;
+    case 11:
+        if (dice(model, 2))
+            break;
         model->routing ^= 1;
         queue_reload(model->queue, &model->settings, model->routes[model->routing], model->now_ms);
         break;
@@ -383,13 +509,14 @@ static void heal(struct model *model)
     for (size_t turns = 0; model->removed < model->count; turns++) {
         hold(model, turns < 20000);
         pump(model);
+        answer(model);
         end_a_report(model);
         for (size_t i = 0; i < model->connection_count; i++)
             drive_connection(model);
         pump(model);
         int64_t deadline_ms = queue_deadline(model->queue);
         hold(model, model->removed == model->count || deadline_ms < INT64_MAX ||
-                        model->connection_count > 0);
+                        model->connection_count > 0 || model->asked_count > 0);
         if (deadline_ms < INT64_MAX && dice(model, 4) == 0)
             model->now_ms = deadline_ms;
     }
@@ -402,6 +529,11 @@ static void heal(struct model *model)
     pump(model);
     stats = queue_stats(model->queue);
     hold(model, stats.lanes == 0 && stats.lanes_suspended == 0 && stats.connections == 0);
+    while (model->asked_count > 0)
+        answer(model);
+    model->now_ms += MX_TTL_MOST_MS;
+    pump(model);
+    hold(model, map_count(model->queue->lanes) == 0);
 }
 
 static void run(uint64_t seed)

@@ -106,6 +106,43 @@ static inline struct lane *world_connect(struct world *world)
     return task.lane;
 }
 
+/* Answers for a domain's lane: MX_FOUND with the hosts in the text ("10=mx1.example,20=…"), else
+ * with the status and reason in it ("5.1.2 no such domain"). */
+static inline void world_resolved(struct world *world, struct lane *lane, enum mx_outcome outcome,
+                                  const char *text)
+{
+    struct mx_host hosts[MX_HOST_LIMIT];
+    struct mx_result result = {.hosts = hosts, .ttl_ms = 10 * MINUTE_MS, .status = ""};
+    struct bytes rest = bytes_of(text), item, number;
+    char status[12] = "";
+    if (outcome == MX_FOUND) {
+        for (bool has_more = true; has_more;) {
+            uint64_t preference;
+            has_more = bytes_cut(rest, ',', &item, &rest);
+            struct mx_host *host = &hosts[result.host_count++];
+            bytes_cut(item, '=', &number, &host->name);
+            assert_true(scan_u64(number, UINT16_MAX, &preference));
+            host->preference = (uint16_t)preference;
+        }
+    } else {
+        bytes_cut(rest, ' ', &item, &result.reason);
+        memcpy(status, item.at, item.len);
+        result.status = status;
+    }
+    queue_resolved(world->queue, lane, outcome, &result, world->now_ms);
+}
+
+/* Expects a QUEUE_RESOLVE for the domain and answers it. */
+static inline struct lane *world_resolve(struct world *world, const char *domain,
+                                         enum mx_outcome outcome, const char *text)
+{
+    struct queue_task task;
+    expect_step(world, &task, QUEUE_RESOLVE);
+    assert_true(bytes_equal(lane_endpoint(task.lane)->host, bytes_of(domain)));
+    world_resolved(world, task.lane, outcome, text);
+    return task.lane;
+}
+
 static inline void world_result(struct world *world, struct queue_delivery *delivery,
                                 size_t recipient, enum delivery_outcome outcome, const char *reply)
 {
@@ -151,6 +188,7 @@ struct seen {
     unsigned attempts[100];
     int64_t next_ms[100];
     char replies[100][200];
+    char lanes[100][300];
 };
 
 static inline bool world_see(void *context, const struct queue_entry *entry)
@@ -166,6 +204,10 @@ static inline bool world_see(void *context, const struct queue_entry *entry)
         memset(seen->replies[i], 0, sizeof seen->replies[i]);
         if (len)
             memcpy(seen->replies[i], recipient->reply.at, len);
+        assert_true(recipient->lane.len < 300);
+        memset(seen->lanes[i], 0, sizeof seen->lanes[i]);
+        if (recipient->lane.len)
+            memcpy(seen->lanes[i], recipient->lane.at, recipient->lane.len);
         assert_true(bytes_equal(recipient->address, entry->envelope->recipients[i].address));
     }
     return seen->count < 100;
