@@ -122,6 +122,8 @@ static const struct schema_key queue_keys[] = {
      .help = "the longest wait between two attempts"},
     {"expire", SCHEMA_DURATION, AT(config.queue.expire_ms), "5d", 1, 365 * DAY_MS,
      .help = "then the sender gets a report"},
+    {"delay_notice", SCHEMA_DURATION, AT(config.queue.delay_notice_ms), "0", 0, 365 * DAY_MS,
+     .help = "then the sender is told that it is late, once; 0: never"},
     {"connections", SCHEMA_NUMBER, AT(config.queue.lane_connections), "20", 1, 1000,
      .help = "to one destination"},
     {"messages_per_connection", SCHEMA_NUMBER, AT(config.queue.connection_messages), "100", 1,

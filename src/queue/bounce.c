@@ -49,6 +49,7 @@ bool bounce_compose(const struct queue_report *report, const struct bounce_sourc
             .reply = from->reply,
             .remote = from->remote,
             .last_attempt_ms = from->at_ms,
+            .retry_until_ms = from->retry_until_ms,
         };
     }
     struct dsn_report dsn = {

@@ -61,15 +61,15 @@ void message_drop(struct queue *queue, struct message *message)
     } while (delivery);
     for (size_t i = 0; i < message->slot_count; i++)
         queue->stats.recipients_waiting -= message->slots[i].state == SLOT_OPEN;
-    struct report *report = map_take_u64(queue->reports, message->id);
-    if (report) {
-        heap_remove(&queue->postponed, &report->due);
-        report_free(report);
-    }
+    struct report *report = map_find_u64(queue->reports, message->id);
+    if (report)
+        report_drop(queue, report);
     map_take_u64(queue->messages, message->id);
     for (size_t i = 0; i < MARKS; i++)
         if (queue->marks[i].at == &message->by_arrival)
             queue->marks[i].at = message->by_arrival.previous;
+    if (queue->noticed == &message->by_arrival)
+        queue->noticed = message->by_arrival.previous;
     queue->stats.held -= message->flags & MESSAGE_HELD ? 1 : 0;
     list_remove(&message->by_arrival);
     message_free(message);
@@ -112,6 +112,11 @@ static struct times message_times(const struct message *message)
 int64_t message_by(const struct message *message)
 {
     return message_times(message).by_ms;
+}
+
+int64_t message_begin(const struct message *message)
+{
+    return message_times(message).begin_ms;
 }
 
 int64_t message_expiry(const struct queue *queue, const struct message *message)
@@ -250,7 +255,7 @@ void message_release(struct queue *queue, struct message *message, int64_t now_m
 {
     message->flags &= (uint8_t)~MESSAGE_HELD;
     queue->stats.held--;
-    int64_t begin_ms = message_times(message).begin_ms;
+    int64_t begin_ms = message_begin(message);
     for (struct delivery *delivery = &message->first; delivery; delivery = delivery->next)
         if (delivery->state == DELIVERY_NEW)
             delivery->in.due.key = begin_ms;

@@ -21,6 +21,9 @@ struct queue *queue_new(const struct queue_settings *settings, const struct rout
     heap_init(&queue->waiting);
     heap_init(&queue->pauses);
     heap_init(&queue->postponed);
+    heap_init(&queue->notices);
+    list_init(&queue->turns);
+    queue->noticed = &queue->by_arrival;
     buf_init(&queue->state, SIZE_MAX);
     return queue;
 }
@@ -58,6 +61,11 @@ void queue_free(struct queue *queue)
     heap_done(&queue->waiting);
     heap_done(&queue->pauses);
     heap_done(&queue->postponed);
+    for (struct heap_node *node; (node = heap_first(&queue->notices));) {
+        heap_remove(&queue->notices, node);
+        free(CONTAINER(node, struct notice, due));
+    }
+    heap_done(&queue->notices);
     buf_done(&queue->state);
     free(queue->todo);
     free(queue);
@@ -70,6 +78,7 @@ void queue_reload(struct queue *queue, const struct queue_settings *settings,
     queue->routes = routes;
     queue->generation++;
     queue->now_ms = now_ms;
+    queue->noticed = &queue->by_arrival;
     LIST_EACH (&queue->by_arrival, struct message, by_arrival, message)
         message_reroute(queue, message, now_ms);
     size_t place = 0;
@@ -111,6 +120,7 @@ bool queue_add(struct queue *queue, const struct envelope *envelope, int64_t now
     for (size_t i = 0; i < message->slot_count; i++)
         next_ms[i] = envelope->hold_until_ms;
     message_route(queue, message, envelope, next_ms, now_ms);
+    notice_add(queue, message, envelope);
     /* Nobody to deliver to: gone at once. */
     if (message->slot_count == 0)
         message_todo(queue, message);
@@ -170,6 +180,7 @@ bool queue_restore(struct queue *queue, const struct envelope *envelope, struct 
     map_add_u64(queue->messages, message->id, message);
     list_append(&queue->by_arrival, &message->by_arrival);
     queue->is_unsorted = true;
+    queue->noticed = &queue->by_arrival;
     memset(queue->marks, 0, sizeof queue->marks);
     int64_t latest_ms = latest_attempt(queue, envelope, now_ms);
     for (size_t i = 0; i < message->slot_count; i++) {
@@ -178,6 +189,7 @@ bool queue_restore(struct queue *queue, const struct envelope *envelope, struct 
             next_ms[i] = latest_ms;
     }
     message_route(queue, message, envelope, next_ms, now_ms);
+    notice_add(queue, message, envelope);
     /* It may have been about to be reported on, or removed. */
     message_todo(queue, message);
     free(next_ms);
@@ -218,46 +230,31 @@ static bool is_worth_saving(const struct message *message)
     return (uint64_t)message->unsaved * SHARE >= message->slot_count && message->unsaved > 0;
 }
 
-/* Would a crash now deliver something twice? Storing a report takes a while. */
-static bool has_unsaved_delivery(const struct message *message)
-{
-    if (message->unsaved == 0)
-        return false;
-    for (size_t i = 0; i < message->slot_count; i++)
-        if (message->slots[i].state == SLOT_DELIVERED ||
-            message->slots[i].state == SLOT_DELIVERED_UNTOLD)
-            return true;
-    return false;
-}
-
 static enum queue_effect message_step(struct queue *queue, struct message *message,
                                       struct queue_task *task)
 {
     struct report *report = map_find_u64(queue->reports, message->id);
-    bool is_driving = report && report->due.place == 0;
+    bool is_quiet = message->active_count == 0 && !(report && report->phase == REPORT_DRIVEN);
     *task = (struct queue_task){.id = message->id};
-    bool is_quiet = message->active_count == 0 && !is_driving;
     if (is_quiet && (message->is_deleted || is_final(message))) {
         message_drop(queue, message);
         return QUEUE_REMOVE;
     }
     if (message->is_deleted)
         return QUEUE_IDLE;
-    bool may_report = !report && message->active_count == 0 && !has_unsaved_delivery(message) &&
-                      !(message->flags & MESSAGE_HELD);
-    if (may_report && (report = report_new(message))) {
-        map_add_u64(queue->reports, message->id, report);
-        task->report = &report->public;
-        return QUEUE_REPORT;
+    /* Saved before it is reported: storing a report takes a while, and a crash meanwhile shall
+     * neither deliver nor try anything twice. */
+    if (is_worth_saving(message)) {
+        message->unsaved = 0;
+        message_todo(queue, message);
+        print_state(queue, message);
+        task->state = buf_view(&queue->state);
+        return QUEUE_SAVE;
     }
-    if (!is_worth_saving(message))
+    if (!(report = report_next(queue, message)))
         return QUEUE_IDLE;
-    message->unsaved = 0;
-    /* Now it may report. */
-    message_todo(queue, message);
-    print_state(queue, message);
-    task->state = buf_view(&queue->state);
-    return QUEUE_SAVE;
+    task->report = &report->public;
+    return QUEUE_REPORT;
 }
 
 static enum queue_effect todo_step(struct queue *queue, struct queue_task *task)
@@ -326,14 +323,10 @@ static bool time_step(struct queue *queue, int64_t now_ms)
         is_any = true;
     }
     if (is_due(&queue->postponed, now_ms, &node)) {
-        struct report *report = CONTAINER(node, struct report, due);
-        heap_remove(&queue->postponed, node);
-        map_take_u64(queue->reports, report->public.id);
-        message_todo(queue, report->message);
-        report_free(report);
+        report_due(queue, CONTAINER(node, struct report, due));
         is_any = true;
     }
-    return is_any;
+    return notice_step(queue, now_ms) || is_any;
 }
 
 enum queue_effect queue_step(struct queue *queue, int64_t now_ms, struct queue_task *task)
@@ -354,7 +347,7 @@ enum queue_effect queue_step(struct queue *queue, int64_t now_ms, struct queue_t
 int64_t queue_deadline(const struct queue *queue)
 {
     const struct heap *const heaps[] = {&queue->waiting, &queue->pauses, &queue->postponed};
-    int64_t deadline_ms = INT64_MAX;
+    int64_t deadline_ms = notice_deadline(queue);
     if (queue->todo_at < queue->todo_count || !list_is_empty(&queue->work))
         return queue->now_ms;
     for (size_t i = 0; i < COUNT(heaps); i++) {

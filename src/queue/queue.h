@@ -14,8 +14,12 @@
  * suspends the domain's lane.
  *
  * What cannot be delivered fails with 5.4.7 when its attempt after expire_ms is over (counted from
- * the release of what is held), at by_ms when the sender asked for that (RFC 2852, mode R; delay
- * notices are not made yet), and with what MX_FAILED says when its domain takes no mail.
+ * the release of what is held), at by_ms when the sender asked for that (RFC 2852, mode R),
+ * and with what MX_FAILED says when its domain takes no mail.
+ *
+ * A sender is told once of what a message's recipients came to: a report waits a little while other
+ * recipients may follow soon. That a message is late is told once after delay_notice_ms, and at
+ * by_ms where the sender asked for that (mode N).
  *
  *     queue_add(queue, &envelope, …);                       a message is in the spool
  *     while (queue_step(queue, now_ms, &task) != QUEUE_IDLE) do the task
@@ -37,6 +41,8 @@ struct queue_settings {
     struct bytes hostname;
     int64_t retry_first_ms, retry_max_ms; /* backoff: first, doubling to max, jitter of a fifth */
     int64_t expire_ms;                    /* RFC 5321, 4.5.4.1: 4 to 5 days */
+    int64_t delay_notice_ms;              /* then a sender who said nothing of it is told; 0: never.
+                                             Who asked (NOTIFY=DELAY) is told in any case */
     size_t lane_connections;              /* at most so many to one destination */
     size_t connection_messages;           /* then a connection is closed and a new one opened */
     size_t transaction_recipients;        /* recipients in one transaction */
@@ -68,16 +74,17 @@ enum queue_effect {
     QUEUE_REMOVE,  /* task->id is finished: remove it from the spool */
 };
 
-/* What a DSN has to tell: one for each message, of all recipients now final and unreported. Views
- * and arrays are borrowed until queue_reported(). */
+/* What a DSN has to tell: of all recipients of a message that are now final and unreported, and of
+ * those that are late. Views and arrays are borrowed until queue_reported(). */
 struct queue_report_recipient {
     const struct envelope_recipient *recipient;
-    enum delivery_outcome outcome; /* DELIVERED (NOTIFY=SUCCESS) or FAILED */
+    enum delivery_outcome outcome; /* DELIVERED (NOTIFY=SUCCESS), FAILED, or DEFERRED: it is late */
     bool was_relayed;              /* DELIVERED to a next hop without DSN: action "relayed" */
     int code;
     struct bytes status, reply; /* "5.1.1", the peer's words or what went wrong */
     struct bytes remote;        /* the endpoint's name */
     int64_t at_ms;              /* the last attempt */
+    int64_t retry_until_ms;     /* DEFERRED */
 };
 struct queue_report {
     uint64_t id;

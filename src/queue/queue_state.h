@@ -59,7 +59,13 @@ struct delivery {
 };
 
 /* What is kept of a message beside its recipients. */
-enum { MESSAGE_HELD = 1, MESSAGE_FLAGS = MESSAGE_HELD };
+enum {
+    MESSAGE_HELD = 1,
+    MESSAGE_DELAY_TOLD = 2, /* the sender knows that it is late */
+    MESSAGE_BY_TOLD = 4,    /* that it is later than DELIVERBY asked for */
+    MESSAGE_TOLD = MESSAGE_DELAY_TOLD | MESSAGE_BY_TOLD,
+    MESSAGE_FLAGS = MESSAGE_HELD | MESSAGE_TOLD,
+};
 
 struct message {
     struct list by_arrival;
@@ -68,8 +74,10 @@ struct message {
     uint32_t envelope_len, slot_count, active_count;
     uint32_t unsaved; /* recipients with news since the last save */
     bool is_in_todo, is_deleted, has_reverse_path;
-    bool has_times; /* the envelope has some: by_ms, hold_until_ms */
-    uint8_t flags;  /* MESSAGE_…; of a held one, deliveries are DELIVERY_NEW or active */
+    bool has_times;    /* the envelope has some: by_ms, hold_until_ms */
+    bool has_gathered; /* its report waits for no other recipient */
+    uint8_t flags;     /* MESSAGE_…; of a held one, deliveries are DELIVERY_NEW or active */
+    uint8_t notices;   /* MESSAGE_…_TOLD: what its sender is to be told now */
     struct delivery first;
     struct slot slots[]; /* the printed envelope is behind them */
 };
@@ -86,13 +94,29 @@ struct active {
     size_t indexes[];
 };
 
-/* A report with the driver (its place in the heap is 0), or put off. */
+enum report_phase {
+    REPORT_GATHERING, /* other recipients may follow soon; until due */
+    REPORT_IN_TURN,   /* behind others that the driver has */
+    REPORT_DRIVEN,    /* with the driver */
+    REPORT_PUT_OFF,   /* could not be stored; until due */
+};
+
 struct report {
-    struct heap_node due;
-    struct queue_report public;
+    struct heap_node due; /* in queue->postponed */
+    struct list turn;     /* in queue->turns */
+    enum report_phase phase;
     struct message *message;
-    struct envelope envelope;
+    uint8_t notices; /* what of them it tells */
+    struct queue_report public;
+    struct envelope *envelope; /* with the arena; NULL before it is driven */
     struct arena *arena;
+};
+
+/* When a message is late. Most messages need none: they come due in the order of their arrival. */
+struct notice {
+    struct heap_node due;
+    uint64_t id;
+    uint8_t kind; /* MESSAGE_…_TOLD */
 };
 
 /* What the DNS said of a domain's lane, until fresh_until_ms. */
@@ -155,7 +179,11 @@ struct queue {
     struct queue_mark marks[MARKS];         /* the newest first */
     bool is_unsorted;                       /* but for what was restored since the last step */
     struct heap waiting, pauses, postponed; /* deliveries, lanes, reports */
-    struct message **todo;                  /* to save, report or remove */
+    struct heap notices;
+    struct list *noticed;  /* those up to this one in by_arrival have been looked at for lateness */
+    struct list turns;     /* of reports */
+    size_t driven;         /* reports */
+    struct message **todo; /* to save, report or remove */
     size_t todo_at, todo_count, todo_cap;
     struct list work;
     struct list lingering; /* domains' lanes, the longest unused first */
@@ -204,6 +232,8 @@ void message_unroute(struct queue *queue, struct message *message);
 void message_reroute(struct queue *queue, struct message *message, int64_t now_ms);
 /* When what is not delivered yet is failed, by age or (DELIVERBY) by the sender's wish. */
 int64_t message_expiry(const struct queue *queue, const struct message *message);
+/* When it was received, or is to be released (FUTURERELEASE). */
+int64_t message_begin(const struct message *message);
 /* The instant after which it must not be delivered (RFC 2852); INT64_MAX: none. */
 int64_t message_by(const struct message *message);
 
@@ -280,9 +310,26 @@ bool queue_trim_lanes(struct queue *queue);
 /* --- report.c ----------------------------------------------------------------------------------
  */
 
-/* NULL: nothing to tell. */
-struct report *report_new(struct message *message);
+/* What is to be told of a message now, by the driver; NULL: nothing, or not yet. */
+struct report *report_next(struct queue *queue, struct message *message);
+/* Its time has come: the message is to be looked at again. */
+void report_due(struct queue *queue, struct report *report);
+/* Forgets a report that is not with the driver. */
+void report_drop(struct queue *queue, struct report *report);
 void report_free(struct report *report);
+
+/* --- notice.c ----------------------------------------------------------------------------------
+ */
+
+/* A message has come that may be late at other times than most. */
+void notice_add(struct queue *queue, const struct message *message,
+                const struct envelope *envelope);
+/* One message that is late now is to be looked at; false: none is. */
+bool notice_step(struct queue *queue, int64_t now_ms);
+/* When notice_step has something to do next; INT64_MAX: never. */
+int64_t notice_deadline(const struct queue *queue);
+/* Does the slot's sender want to hear that? */
+bool notice_is_wanted(const struct queue *queue, const struct slot *slot, uint8_t notices);
 
 /* --- state.c -----------------------------------------------------------------------------------
  */

@@ -88,6 +88,26 @@ static void to_the_sender_and_no_further(void **state)
     arena_free(arena);
 }
 
+static void late_is_no_failure(void **state)
+{
+    struct queue_report_recipient late = told[0];
+    late.outcome = DEFERRED;
+    late.status = BYTES("4.4.1");
+    late.retry_until_ms = about.received_ms + 432000000;
+    struct queue_report delayed = {
+        .id = 7, .envelope = &about, .recipients = &late, .recipient_count = 1};
+    struct arena *arena = arena_new(65536);
+    struct buf text;
+    struct envelope envelope;
+    buf_init(&text, 65536);
+    assert_true(bounce_compose(&delayed, &source, arena, &text, &envelope));
+    says(&text, "Action: delayed");
+    says(&text, "Status: 4.4.1");
+    says(&text, "Will-Retry-Until: ");
+    buf_done(&text);
+    arena_free(arena);
+}
+
 static void limits_are_kept(void **state)
 {
     struct arena *tiny = arena_new(16), *arena = arena_new(65536);
@@ -108,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(to_the_sender_and_no_further),
+        cmocka_unit_test(late_is_no_failure),
         cmocka_unit_test(limits_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,6 +147,8 @@ static void a_domain_without_mail_fails(void **state)
         world_add(world, MESSAGES + 1, "ann@nowhere.example");
         for (size_t reports = 0, removed = 0; removed <= MESSAGES;) {
             enum queue_effect effect = world_step(world, &task);
+            if (effect == QUEUE_SAVE)
+                continue;
             if (effect == QUEUE_REMOVE) {
                 removed++;
                 continue;
@@ -190,8 +192,9 @@ static void a_dns_that_does_not_answer_suspends(void **state)
     assert_true(failures > 100);
     if (world_step(world, &task) == QUEUE_RESOLVE) {
         world_resolved(world, task.lane, MX_DEFERRED, "4.4.3 no answer from the DNS");
-        expect_step(world, &task, QUEUE_REPORT);
+        expect_step(world, &task, QUEUE_SAVE);
     }
+    expect_step(world, &task, QUEUE_REPORT);
     assert_true(bytes_equal(task.report->recipients[0].status, BYTES("5.4.7")));
     assert_int_equal(queue_stats(world->queue).lanes_suspended, 0);
     world_free(world);
@@ -291,6 +294,7 @@ static void who_spoke_is_reported(void **state)
     result.remote = BYTES_NONE;
     queue_result(world->queue, delivery, &result, world->now_ms);
     queue_finish(world->queue, delivery, world->now_ms);
+    expect_step(world, &task, QUEUE_SAVE);
     expect_step(world, &task, QUEUE_REPORT);
     const struct queue_report_recipient *recipients = task.report->recipients;
     assert_true(bytes_equal(recipients[0].remote, BYTES("mx.example [192.0.2.1]:25")));
