@@ -145,6 +145,27 @@ static void add_addresses(struct buf *out, const struct dsn_recipient *recipient
     buf_add(out, BYTES("\r\n"));
 }
 
+/* An endpoint that has no name in the DNS (a socket, a port) is none of the sender's; an address
+ * without a name stands as its literal. */
+static void add_remote(struct buf *out, struct bytes remote)
+{
+    struct bytes name, behind, address;
+    struct buf value;
+    bytes_cut(remote, '[', &name, &behind);
+    if (name.len ? !domain_is_valid(name, ADDRESS_ASCII)
+                 : !bytes_cut(behind, ']', &address, &behind))
+        return;
+    buf_init(&value, FIELD_LIMIT);
+    buf_add(&value, BYTES("dns; "));
+    if (name.len)
+        buf_add(&value, name);
+    else
+        buf_addf(&value, bytes_find(address, ':') < address.len ? "[IPv6:%.*s]" : "[%.*s]",
+                 BYTES_ARGS(address));
+    add_field(out, "Remote-MTA:", buf_view(&value));
+    buf_done(&value);
+}
+
 static void add_recipient_fields(struct buf *out, const struct dsn_recipient *recipient,
                                  enum address_charset charset)
 {
@@ -159,14 +180,8 @@ static void add_recipient_fields(struct buf *out, const struct dsn_recipient *re
     add_addresses(out, recipient, charset);
     add_field(out, "Action:", actions[recipient->action]);
     add_field(out, "Status:", recipient->status);
-    /* An endpoint that has no name in DNS (a socket, a port) is none of the sender's. */
-    if (domain_is_valid(recipient->remote, ADDRESS_ASCII)) {
-        buf_add(&value, BYTES("dns; "));
-        buf_add(&value, recipient->remote);
-        add_field(out, "Remote-MTA:", buf_view(&value));
-    }
+    add_remote(out, recipient->remote);
     if (recipient->reply.len) {
-        buf_clear(&value);
         buf_add(&value, recipient->code ? BYTES("smtp; ") : BYTES("x-postrider; "));
         dsn_words_print(&value, recipient->reply);
         add_field(out, "Diagnostic-Code:", buf_view(&value));

@@ -14,7 +14,8 @@ struct dsn_recipient {
     struct bytes status;     /* enhanced status code: "5.1.1" */
     int code;                /* of the other server's reply; 0: `reply` is what we have to say */
     struct bytes reply;      /* the other server's words, code included, or what went wrong */
-    struct bytes remote;     /* the other server's name; empty: none was asked */
+    struct bytes remote;     /* the other server: "mx.example[192.0.2.1]:25", or a name; empty: none
+                                was asked */
     int64_t last_attempt_ms; /* 0: none was made */
     int64_t retry_until_ms;  /* DSN_DELAYED: the end of our patience; 0: not told */
 };

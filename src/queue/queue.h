@@ -82,7 +82,7 @@ struct queue_report_recipient {
     bool was_relayed;              /* DELIVERED to a next hop without DSN: action "relayed" */
     int code;
     struct bytes status, reply; /* "5.1.1", the peer's words or what went wrong */
-    struct bytes remote;        /* the endpoint's name */
+    struct bytes remote;        /* who spoke ("mx.example[192.0.2.1]:25"), or the endpoint's name */
     int64_t at_ms;              /* the last attempt */
     int64_t retry_until_ms;     /* DEFERRED */
 };

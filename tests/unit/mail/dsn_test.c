@@ -126,6 +126,43 @@ static void a_failure_returns_the_message(void **state)
 }
 
 static const struct {
+    const char *name, *remote, *want; /* NULL: no such field */
+} remotes[] = {
+    {"a host by name", "mx.example.com[192.0.2.1]:25", "dns; mx.example.com"},
+    {"by name and IPv6", "mx.example.com[2001:db8::1]:25", "dns; mx.example.com"},
+    {"an address", "[192.0.2.1]:25", "dns; [192.0.2.1]"},
+    {"an IPv6 address", "[2001:db8::1]:25", "dns; [IPv6:2001:db8::1]"},
+    {"a name alone", "mx.example.com", "dns; mx.example.com"},
+    {"a lane", "smtp://mx.example.com:25", NULL},
+    {"a lane by IPv6", "lmtp://[::1]:24", NULL},
+    {"a socket", "lmtp:unix:/run/lmtp", NULL},
+    {"no end", "[192.0.2.1", NULL},
+    {"nobody", "", NULL},
+};
+
+static void the_host_that_spoke_is_named(void **state)
+{
+    struct envelope envelope = {.reverse_path = BYTES("ann@example.org"), .received_ms = at_ms};
+    for (size_t i = 0; i < COUNT(remotes); i++) {
+        struct dsn_recipient recipient = delivered[0];
+        struct buf message, want;
+        recipient.remote = bytes_of(remotes[i].remote);
+        compose(&message, (struct dsn_report){.envelope = &envelope,
+                                              .recipients = &recipient,
+                                              .recipient_count = 1});
+        buf_init(&want, 256);
+        buf_addf(&want, "\r\nRemote-MTA: %s", remotes[i].want ? remotes[i].want : "");
+        if (remotes[i].want)
+            buf_add(&want, BYTES("\r\n"));
+        buf_add_byte(&want, 0);
+        if (has(&message, (const char *)want.at) != (remotes[i].want != NULL))
+            fail_msg("%s: %.*s", remotes[i].name, BYTES_ARGS(buf_view(&message)));
+        buf_done(&want);
+        buf_done(&message);
+    }
+}
+
+static const struct {
     const char *name;
     struct bytes original;
     bool is_whole;
@@ -294,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_returns_the_message),
+        cmocka_unit_test(the_host_that_spoke_is_named),
         cmocka_unit_test(originals_are_returned_as_they_may_be),
         cmocka_unit_test(large_messages_are_not_returned),
         cmocka_unit_test(a_boundary_in_the_original_is_evaded),
