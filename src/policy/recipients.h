@@ -46,7 +46,8 @@ struct recipient_query {
     struct bytes hostname;         /* stands for the missing domain of <postmaster>, when no
                                       local domain has one */
     bool may_relay;                /* from a trusted network, or authenticated */
-    bool has_route;                /* the domain, if not local, can be reached */
+    bool has_route;                /* the configuration says where the domain's mail goes; else the
+                                      DNS is asked for it, later */
     struct bytes client;           /* for the refusal's text: "192.0.2.1" */
 };
 

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "mail/idna.h"
 #include "policy/recipients_state.h"
 
 enum {
@@ -45,6 +46,14 @@ static struct recipient_verdict refuse(int code, struct bytes status, struct byt
     return (struct recipient_verdict){.code = code, .status = status, .text = text, .rule = rule};
 }
 
+/* Whether the domain exists only the DNS knows; it is not asked here. */
+static bool can_be_asked_for(const struct address *address)
+{
+    uint8_t room[HOST_NAME_LIMIT];
+    struct buf name = {.at = room, .cap = sizeof room, .limit = sizeof room};
+    return address->is_literal || idna_to_ascii(address->domain, &name);
+}
+
 static struct recipient_verdict check_remote(const struct recipient_query *query,
                                              struct arena *arena)
 {
@@ -57,11 +66,12 @@ static struct recipient_verdict check_remote(const struct recipient_query *query
                 BYTES_ARGS(domain), BYTES_ARGS(query->client));
         return refuse(550, BYTES("5.7.1"), BYTES("relay"), text);
     }
-    if (!query->has_route) {
-        struct bytes text = say(arena, BYTES("no route to the domain"),
-                                "no route to %.*s: add one under routes (to: \"*\" is a smarthost)",
-                                BYTES_ARGS(domain));
-        return refuse(550, BYTES("5.4.4"), BYTES("no-route"), text);
+    if (!query->has_route && !can_be_asked_for(query->address)) {
+        struct bytes text =
+            say(arena, BYTES("no such domain can exist"),
+                "%.*s is no name that a domain can have; check the part behind the @",
+                BYTES_ARGS(domain));
+        return refuse(550, BYTES("5.1.2"), BYTES("no-domain"), text);
     }
     return accept(false, BYTES("relay"));
 }

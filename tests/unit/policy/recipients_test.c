@@ -148,7 +148,21 @@ static const struct {
     {"address literal", "<ann@[192.0.2.1]>", 0, 1, 550, "5.7.1", "relay", NULL},
     {"elsewhere, trusted", "<carl@elsewhere.example>", 1, 1, 250, "2.1.5", "relay",
      "carl@elsewhere.example"},
-    {"elsewhere, no route", "<carl@elsewhere.example>", 1, 0, 550, "5.4.4", "no-route", NULL},
+    {"elsewhere, by MX", "<carl@elsewhere.example>", 1, 0, 250, "2.1.5", "relay",
+     "carl@elsewhere.example"},
+    {"elsewhere, UTF-8",
+     "<carl@b\xc3\xbc"
+     "cher.example>",
+     1, 0, 250, "2.1.5", "relay",
+     "carl@b\xc3\xbc"
+     "cher.example"},
+    {"literal, trusted", "<carl@[192.0.2.1]>", 1, 0, 250, "2.1.5", "relay", "carl@[192.0.2.1]"},
+    {"IPv6 literal, trusted", "<carl@[IPv6:2001:db8::1]>", 1, 0, 250, "2.1.5", "relay",
+     "carl@[IPv6:2001:db8::1]"},
+    {"a snowman is no domain", "<carl@\xe2\x98\x83.example>", 1, 0, 550, "5.1.2", "no-domain",
+     NULL},
+    {"a snowman with a route", "<carl@\xe2\x98\x83.example>", 1, 1, 250, "2.1.5", "relay",
+     "carl@\xe2\x98\x83.example"},
 };
 
 static struct address parse(const char *path)
