@@ -1,0 +1,281 @@
+#include "queue/hosts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "base/random.h"
+
+/* --- Addresses of a host -----------------------------------------------------------------------
+ */
+
+enum { FAMILY_LIMIT = HOST_ADDRESS_LIMIT / 2, IPV4_BYTES = 4, IPV6_BYTES = 16 };
+
+/* "0.0.0.0" would be this host itself, and a multicast address is no one's. */
+static bool is_for_one_host(const struct ip *ip)
+{
+    static const struct ip unspecified = {{0}};
+    if (!ip_is_ipv4(ip))
+        return ip->at[0] != 0xff && memcmp(ip, &unspecified, sizeof unspecified) != 0;
+    return ip->at[12] != 0 && ip->at[12] < 224;
+}
+
+static void take_addresses(const struct answer *answer, size_t bytes, struct host_addresses *out)
+{
+    size_t most = out->count + FAMILY_LIMIT;
+    for (size_t i = 0; i < answer->count && out->count < most; i++) {
+        struct bytes data = answer->records[i].data;
+        if (data.len != bytes)
+            continue;
+        struct ip ip = bytes == IPV4_BYTES ? ip_from_ipv4(data.at) : ip_from_ipv6(data.at);
+        if (is_for_one_host(&ip))
+            out->list[out->count++] = ip;
+    }
+}
+
+static bool has_failed(const struct answer *answer)
+{
+    return answer->status == ANSWER_SERVFAIL || answer->status == ANSWER_TIMEOUT;
+}
+
+enum host_outcome host_find(struct facts *facts, struct bytes name, struct host_addresses *out)
+{
+    struct host_addresses found = {.ttl_s = UINT32_MAX};
+    if (ip_scan(name, &found.list[0])) {
+        found.count = is_for_one_host(&found.list[0]);
+        *out = found;
+        return found.count ? HOST_FOUND : HOST_ABSENT;
+    }
+    const struct answer *ipv6 = facts_ask(facts, FACT_AAAA, name);
+    const struct answer *ipv4 = facts_ask(facts, FACT_A, name);
+    if (!ipv6 || !ipv4)
+        return HOST_NEEDS_FACTS;
+    take_addresses(ipv6, IPV6_BYTES, &found);
+    take_addresses(ipv4, IPV4_BYTES, &found);
+    found.ttl_s = ipv6->ttl_s < ipv4->ttl_s ? ipv6->ttl_s : ipv4->ttl_s;
+    const struct answer *failed = has_failed(ipv4) ? ipv4 : has_failed(ipv6) ? ipv6 : NULL;
+    if (failed && found.count == 0) {
+        found.is_bogus = failed->is_bogus;
+        found.reason = failed->reason;
+    }
+    *out = found;
+    return found.count ? HOST_FOUND : failed ? HOST_UNKNOWN : HOST_ABSENT;
+}
+
+/* --- What is down ------------------------------------------------------------------------------
+ */
+
+enum { KEY_BYTES = sizeof(struct ip) + 2 };
+
+struct down {
+    struct list by_age; /* of the last failure */
+    uint8_t key[KEY_BYTES];
+    unsigned strikes; /* failures in a row */
+    int64_t until_ms;
+};
+
+struct hosts {
+    struct map *by_address; /* struct down */
+    struct list by_age;
+    uint64_t random;
+};
+
+static struct bytes key_of(const struct ip *ip, uint16_t port, uint8_t key[KEY_BYTES])
+{
+    memcpy(key, ip->at, sizeof ip->at);
+    key[sizeof ip->at] = (uint8_t)(port >> 8);
+    key[sizeof ip->at + 1] = (uint8_t)port;
+    return (struct bytes){key, KEY_BYTES};
+}
+
+static void forget(struct hosts *hosts, struct down *down)
+{
+    map_take(hosts->by_address, (struct bytes){down->key, KEY_BYTES});
+    list_remove(&down->by_age);
+    free(down);
+}
+
+struct hosts *hosts_new(uint64_t seed)
+{
+    struct hosts *hosts = NEW(struct hosts);
+    hosts->by_address = map_new(seed);
+    hosts->random = seed;
+    list_init(&hosts->by_age);
+    return hosts;
+}
+
+void hosts_free(struct hosts *hosts)
+{
+    if (!hosts)
+        return;
+    LIST_EACH (&hosts->by_age, struct down, by_age, down)
+        forget(hosts, down);
+    map_free(hosts->by_address);
+    free(hosts);
+}
+
+static struct down *remember(struct hosts *hosts, struct bytes key)
+{
+    if (map_count(hosts->by_address) >= HOSTS_DOWN_LIMIT)
+        forget(hosts, LIST_FIRST(&hosts->by_age, struct down, by_age));
+    struct down *down = NEW(struct down);
+    memcpy(down->key, key.at, key.len);
+    list_init(&down->by_age);
+    map_add(hosts->by_address, key, down);
+    return down;
+}
+
+static int64_t pause_of(struct hosts *hosts, unsigned strikes)
+{
+    int64_t pause_ms = HOSTS_DOWN_FIRST_MS;
+    for (unsigned i = 1; i < strikes && pause_ms < HOSTS_DOWN_MOST_MS; i++)
+        pause_ms *= 2;
+    if (pause_ms > HOSTS_DOWN_MOST_MS)
+        pause_ms = HOSTS_DOWN_MOST_MS;
+    int64_t fifth_ms = pause_ms / 5;
+    return pause_ms - fifth_ms + (int64_t)(random_next(&hosts->random) % (uint64_t)(2 * fifth_ms));
+}
+
+void hosts_failed(struct hosts *hosts, const struct ip *ip, uint16_t port, int64_t now_ms)
+{
+    uint8_t room[KEY_BYTES];
+    struct bytes key = key_of(ip, port, room);
+    struct down *down = map_find(hosts->by_address, key);
+    if (!down)
+        down = remember(hosts, key);
+    else if (now_ms < down->until_ms)
+        return;
+    else if (now_ms - down->until_ms > HOSTS_DOWN_MOST_MS)
+        down->strikes = 0; /* what was long ago says nothing of today */
+    down->until_ms = now_ms + pause_of(hosts, ++down->strikes);
+    list_remove(&down->by_age);
+    list_append(&hosts->by_age, &down->by_age);
+}
+
+void hosts_worked(struct hosts *hosts, const struct ip *ip, uint16_t port)
+{
+    uint8_t room[KEY_BYTES];
+    struct down *down = map_find(hosts->by_address, key_of(ip, port, room));
+    if (down)
+        forget(hosts, down);
+}
+
+bool hosts_is_down(const struct hosts *hosts, const struct ip *ip, uint16_t port, int64_t now_ms)
+{
+    uint8_t room[KEY_BYTES];
+    const struct down *down = map_find(hosts->by_address, key_of(ip, port, room));
+    return down && now_ms < down->until_ms;
+}
+
+/* --- The order of a connection -----------------------------------------------------------------
+ */
+
+/* One host's addresses, or the shares of all hosts. */
+enum { RANK_LIMIT = 2 * MX_HOST_LIMIT };
+_Static_assert((int)HOST_ADDRESS_LIMIT <= (int)RANK_LIMIT, "all of a host can be ranked");
+_Static_assert((int)PLAN_LIMIT <= (int)RANK_LIMIT, "one host's share can be the whole plan");
+
+struct ranking {
+    const struct hosts *hosts;
+    const struct plan_wish *wish;
+    uint64_t random;
+};
+
+static void shuffle(struct ranking *ranking, size_t *places, size_t count)
+{
+    for (size_t i = count; i > 1; i--) {
+        size_t other = (size_t)(random_next(&ranking->random) % i), place = places[i - 1];
+        places[i - 1] = places[other];
+        places[other] = place;
+    }
+}
+
+/* Those that are not down first; both kinds in the order they had. */
+static void put_down_last(const struct ranking *ranking, struct candidate *list, size_t count)
+{
+    const struct plan_wish *wish = ranking->wish;
+    struct candidate down[RANK_LIMIT];
+    size_t down_count = 0, kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (hosts_is_down(ranking->hosts, &list[i].ip, wish->port, wish->now_ms))
+            down[down_count++] = list[i];
+        else
+            list[kept++] = list[i];
+    }
+    memcpy(&list[kept], down, down_count * sizeof *down);
+}
+
+/* The places of one family's addresses, in the order of chance. */
+static size_t pick_family(struct ranking *ranking, const struct host_addresses *from, bool is_ipv4,
+                          size_t places[HOST_ADDRESS_LIMIT])
+{
+    size_t count = 0;
+    if (ranking->wish->families == (is_ipv4 ? FAMILIES_IPV6 : FAMILIES_IPV4))
+        return 0;
+    for (size_t i = 0; i < from->count; i++)
+        if (ip_is_ipv4(&from->list[i]) == is_ipv4)
+            places[count++] = i;
+    shuffle(ranking, places, count);
+    return count;
+}
+
+/* One host's share of candidates. */
+static size_t rank_host(struct ranking *ranking, const struct host_addresses *from, size_t host,
+                        size_t share, struct candidate *out)
+{
+    size_t ipv6[HOST_ADDRESS_LIMIT], ipv4[HOST_ADDRESS_LIMIT];
+    size_t ipv6_count = pick_family(ranking, from, false, ipv6);
+    size_t ipv4_count = pick_family(ranking, from, true, ipv4);
+    struct candidate all[RANK_LIMIT];
+    size_t count = 0;
+    for (size_t turn = 0; turn < ipv6_count || turn < ipv4_count; turn++) {
+        if (turn < ipv6_count)
+            all[count++] = (struct candidate){from->list[ipv6[turn]], host};
+        if (turn < ipv4_count)
+            all[count++] = (struct candidate){from->list[ipv4[turn]], host};
+    }
+    put_down_last(ranking, all, count);
+    if (count > share)
+        count = share;
+    memcpy(out, all, count * sizeof *all);
+    return count;
+}
+
+/* The hosts that have addresses, by preference, equals in the order of chance. */
+static size_t order_hosts(struct ranking *ranking, const struct plan_host *list, size_t count,
+                          size_t order[MX_HOST_LIMIT])
+{
+    size_t found = 0, group = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].addresses->count == 0)
+            continue;
+        if (found > group && list[order[group]].preference != list[i].preference) {
+            shuffle(ranking, &order[group], found - group);
+            group = found;
+        }
+        order[found++] = i;
+    }
+    shuffle(ranking, &order[group], found - group);
+    return found;
+}
+
+size_t hosts_plan(const struct hosts *hosts, const struct plan_host *list, size_t count,
+                  const struct plan_wish *wish, struct candidate out[PLAN_LIMIT])
+{
+    ASSERT(count <= MX_HOST_LIMIT);
+    struct ranking ranking = {hosts, wish, wish->random};
+    struct candidate all[RANK_LIMIT];
+    size_t order[MX_HOST_LIMIT], found = 0;
+    size_t host_count = order_hosts(&ranking, list, count, order);
+    /* Both families of many hosts, or more of fewer. */
+    size_t share = host_count > PLAN_LIMIT / 2 ? 2 : PLAN_LIMIT / (host_count ? host_count : 1);
+    for (size_t i = 0; i < host_count; i++)
+        found += rank_host(&ranking, list[order[i]].addresses, order[i], share, &all[found]);
+    put_down_last(&ranking, all, found);
+    if (found > PLAN_LIMIT)
+        found = PLAN_LIMIT;
+    memcpy(out, all, found * sizeof *all);
+    return found;
+}
