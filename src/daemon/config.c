@@ -126,6 +126,7 @@ static const struct schema_key queue_keys[] = {
      .help = "then the sender is told that it is late, once; 0: never"},
     {"connections", SCHEMA_NUMBER, AT(config.queue.lane_connections), "20", 1, 1000,
      .help = "to one destination"},
+    {"rate", SCHEMA_TEXT, AT(rate), "", .help = "messages in a time to one destination: 100/m"},
     {"messages_per_connection", SCHEMA_NUMBER, AT(config.queue.connection_messages), "100", 1,
      1000000, .help = "then a new connection is made"},
     {"recipients_per_transaction", SCHEMA_NUMBER, AT(config.queue.transaction_recipients), "100", 1,
@@ -277,6 +278,7 @@ static void build_values(struct schema *schema, struct draft *draft)
                        draft->hostname.at);
     if (config->queue.retry_first_ms > config->queue.retry_max_ms)
         schema_problem(schema, 0, "\"queue.retry_first\" is longer than \"queue.retry_max\"");
+    draft_rate(schema, &draft->rate, "queue.rate", &config->queue.rate);
     config->user = draft->user.at;
     config->workers = (unsigned)draft->workers;
     config->log_level = (enum log_level)draft->log_level;

@@ -14,7 +14,7 @@ struct draft_name {
 struct draft {
     struct config config; /* becomes the result */
     struct smtp_server_settings smtp;
-    struct schema_text hostname, mailbox, lmtp, run, user, spool_path;
+    struct schema_text hostname, mailbox, lmtp, run, user, spool_path, rate;
     uint64_t workers, seed;
     unsigned log_level, log_format, spool_sync;
     struct draft_name *domains; /* the newest first */
@@ -31,5 +31,9 @@ void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target)
 void draft_read_routes(struct schema *schema, yaml_node_t *node, void *target);
 /* `tls:` in all its places: none, until TLS is there. */
 void draft_read_tls(struct schema *schema, yaml_node_t *node, void *target);
+
+/* "100/m" or nothing. */
+void draft_rate(struct schema *schema, const struct schema_text *text, const char *key,
+                struct rate *out);
 
 extern const struct schema_table draft_listener_table, draft_domain_table, draft_route_table;

@@ -376,7 +376,8 @@ void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target)
 }
 
 struct draft_route {
-    struct schema_text to, via;
+    struct schema_text to, via, rate;
+    uint64_t connections, connection_messages;
 };
 
 static const struct schema_key route_keys[] = {
@@ -384,6 +385,12 @@ static const struct schema_key route_keys[] = {
      .help = "example.org, .example.org (what is below it) or \"*\" (all else)"},
     {"via", SCHEMA_TEXT, offsetof(struct draft_route, via), NULL,
      .help = "smtp://HOST:PORT, lmtp://HOST:PORT or lmtp:unix:/path"},
+    {"connections", SCHEMA_NUMBER, offsetof(struct draft_route, connections), NULL, 1, 1000,
+     .help = "at most at a time; as queue.connections by default"},
+    {"messages_per_connection", SCHEMA_NUMBER, offsetof(struct draft_route, connection_messages),
+     NULL, 1, 1000000, .help = "as queue.messages_per_connection by default"},
+    {"rate", SCHEMA_TEXT, offsetof(struct draft_route, rate), NULL,
+     .help = "messages in a time: 100/m, 10/s; as queue.rate by default"},
     {"tls", SCHEMA_FORM, 0, "none", .read = draft_read_tls, .help = "none in this version"},
 };
 const struct schema_table draft_route_table = {"routes", route_keys, COUNT(route_keys)};
@@ -396,6 +403,26 @@ static bool is_pattern(struct bytes text)
     return domain_is_valid(bytes_from(text, text.len && text.at[0] == '.'), ADDRESS_UTF8);
 }
 
+void draft_rate(struct schema *schema, const struct schema_text *text, const char *key,
+                struct rate *out)
+{
+    if (text->at && text->len && !rate_scan(bytes_in(text), out))
+        schema_problem(schema, text->line,
+                       "\"%s\" takes messages in a time such as 100/m (s, m, h, d), not \"%.40s\"",
+                       key, text->at);
+}
+
+static void add_endpoint(struct schema *schema, struct draft *draft,
+                         const struct draft_route *route, struct endpoint *endpoint)
+{
+    struct endpoint_limits *limits = &endpoint->limits;
+    limits->connections = (uint32_t)route->connections;
+    limits->connection_messages = (uint32_t)route->connection_messages;
+    draft_rate(schema, &route->rate, "routes.rate", &limits->rate);
+    if (!routes_add(draft->config.routes, bytes_in(&route->to), endpoint))
+        schema_problem(schema, route->to.line, "there are two routes to \"%.80s\"", route->to.at);
+}
+
 static void add_route(struct schema *schema, struct draft *draft, const struct draft_route *route)
 {
     struct endpoint endpoint;
@@ -406,8 +433,8 @@ static void add_route(struct schema *schema, struct draft *draft, const struct d
                        route->to.at);
     else if (!endpoint_scan(bytes_in(&route->via), &endpoint, &err))
         schema_problem(schema, route->via.line, "\"routes.via\": %s", err.text);
-    else if (!routes_add(draft->config.routes, bytes_in(&route->to), &endpoint))
-        schema_problem(schema, route->to.line, "there are two routes to \"%.80s\"", route->to.at);
+    else
+        add_endpoint(schema, draft, route, &endpoint);
 }
 
 void draft_read_routes(struct schema *schema, yaml_node_t *node, void *target)

@@ -139,7 +139,7 @@ static void next_delivery(struct outbound *outbound)
     }
     size_t done = smtp_client_messages(outbound->client);
     bool is_used_up = done >= smtp_client_mail_max(outbound->client) ||
-                      done >= outbound->generation->config->queue.connection_messages;
+                      done >= queue_connection_messages(worker->queue, outbound->lane);
     if (!outbound->is_shut && !is_used_up)
         outbound->delivery =
             queue_take(worker->queue, outbound->lane, smtp_client_recipient_max(outbound->client),

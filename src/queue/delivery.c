@@ -261,7 +261,7 @@ struct queue_delivery *queue_take(struct queue *queue, struct lane *lane, size_t
     lane_work(queue, lane);
     for (;;) {
         struct lane *next = LIST_FIRST(&lane->turns, struct lane, turn);
-        if (!next)
+        if (!next || !lane_may_take(queue, lane, now_ms))
             return NULL;
         struct delivery *delivery = LIST_FIRST(&next->row, struct delivery, in.row);
         list_remove(&next->turn);
@@ -273,6 +273,7 @@ struct queue_delivery *queue_take(struct queue *queue, struct lane *lane, size_t
         }
         bool has_others = delivery->message->first.next;
         delivery = delivery_split(queue, delivery, most);
+        rate_spend(lane_rate(queue, lane), &lane->spent, now_ms);
         bool is_joint = has_others && delivery_gather(queue, delivery, most, lane);
         return delivery_activate(queue, delivery, lane, is_joint);
     }
@@ -280,7 +281,23 @@ struct queue_delivery *queue_take(struct queue *queue, struct lane *lane, size_t
 
 bool queue_has_ready(const struct queue *queue, const struct lane *lane)
 {
-    return lane->offered > 0;
+    return lane->offered > 0 && lane_may_take(queue, lane, queue->now_ms);
+}
+
+/* Does it speak of the destination, or the connection, rather than of the message? */
+static bool is_balk(const struct delivery_result *result)
+{
+    struct bytes status = bytes_of(result->status);
+    return result->outcome == DEFERRED &&
+           (result->code == 0 || result->code == 421 || result->was_connection ||
+            bytes_equal(status, BYTES("4.3.2")) || bytes_equal(status, BYTES("4.4.5")));
+}
+
+static void note_answer(struct active *active, const struct delivery_result *result, int64_t now_ms)
+{
+    if (is_balk(result))
+        window_balked(&active->site->window, now_ms);
+    active->was_answered = !is_balk(result);
 }
 
 void queue_result(struct queue *queue, struct queue_delivery *taken,
@@ -294,6 +311,7 @@ void queue_result(struct queue *queue, struct queue_delivery *taken,
     if (slot->delivery != delivery)
         return;
     queue->now_ms = now_ms;
+    note_answer(active_of(taken), result, now_ms);
     slot_set_outcome(slot, outcome_new(result, endpoint->name, now_ms));
     slot->outcome->was_relayed = result->outcome == DELIVERED && endpoint->kind != ENDPOINT_LMTP;
     switch (result->outcome) {
@@ -385,7 +403,12 @@ static struct delivery *deactivate(struct queue *queue, struct queue_delivery *t
     struct delivery *delivery = active->delivery;
     queue->now_ms = now_ms;
     arena_free(active->arena);
-    active->site->active--;
+    struct lane *site = active->site;
+    /* One that does not use what it has needs no more. */
+    if (active->was_answered && site->active >= site->window.size)
+        window_answered(&site->window, lane_limit(queue, site));
+    site->active--;
+    lane_work(queue, site);
     free(active);
     delivery->state = DELIVERY_NEW;
     delivery->message->active_count--;
@@ -417,6 +440,8 @@ static bool has_open_slot(const struct delivery *delivery)
 void queue_put_back(struct queue *queue, struct queue_delivery *delivery_owned, int64_t now_ms)
 {
     bool must_route = is_strange(queue, delivery_owned);
+    struct lane *site = active_of(delivery_owned)->site;
+    rate_return(lane_rate(queue, site), &site->spent);
     struct delivery *delivery = deactivate(queue, delivery_owned, now_ms);
     if (delivery->message->is_deleted || !has_open_slot(delivery))
         delivery_drop(queue, delivery);

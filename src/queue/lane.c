@@ -50,6 +50,7 @@ struct lane *lane_for(struct queue *queue, const struct endpoint *endpoint)
                                   &lane->linger, &lane->members, &lane->turns};
     for (size_t i = 0; i < COUNT(lists); i++)
         list_init(lists[i]);
+    window_init(&lane->window);
     lane->site = lane_is_domain(lane) ? NULL : lane;
     map_add(queue->lanes, lane->endpoint.name, lane);
     return lane;
@@ -73,6 +74,12 @@ void lane_release(struct queue *queue, struct lane *lane)
     if (is_used(lane))
         return;
     list_remove(&lane->work);
+    /* Its rate must not be forgotten before its time. */
+    int64_t due_ms = lane->spent.due_us / 1000;
+    if (due_ms > queue->now_ms) {
+        heap_put(&queue->tokens, &lane->token, due_ms);
+        return;
+    }
     if (lane_is_fresh(lane, queue->now_ms)) {
         lane_linger(queue, lane);
         return;
@@ -80,6 +87,7 @@ void lane_release(struct queue *queue, struct lane *lane)
     lane_use(queue, lane);
     lane_forget(queue, lane);
     heap_remove(&queue->pauses, &lane->due);
+    heap_remove(&queue->tokens, &lane->token);
     map_take(queue->lanes, lane->endpoint.name);
     queue->stats.lanes_suspended -= lane->is_suspended;
     lane_free(lane);
@@ -104,14 +112,55 @@ void lane_work(struct queue *queue, struct lane *lane)
         list_append(&queue->work, &lane->work);
 }
 
+size_t lane_limit(const struct queue *queue, const struct lane *lane)
+{
+    size_t own = lane->endpoint.limits.connections;
+    size_t limit = own ? own : queue->settings->lane_connections;
+    return limit ? limit : 1;
+}
+
+const struct rate *lane_rate(const struct queue *queue, const struct lane *lane)
+{
+    const struct rate *own = &lane->endpoint.limits.rate;
+    return own->messages ? own : &queue->settings->rate;
+}
+
+size_t queue_connection_messages(const struct queue *queue, const struct lane *lane)
+{
+    size_t own = lane->endpoint.limits.connection_messages;
+    return own ? own : queue->settings->connection_messages;
+}
+
+/* The connections that it may have now. */
+static size_t lane_width(const struct queue *queue, const struct lane *lane)
+{
+    size_t limit = lane_limit(queue, lane);
+    return lane->window.size < limit ? lane->window.size : limit;
+}
+
+bool lane_may_take(const struct queue *queue, const struct lane *lane, int64_t now_ms)
+{
+    return lane->active < lane_width(queue, lane) &&
+           rate_ready_ms(lane_rate(queue, lane), &lane->spent) <= now_ms;
+}
+
+void lane_await_token(struct queue *queue, struct lane *lane, int64_t now_ms)
+{
+    int64_t ready_ms = rate_ready_ms(lane_rate(queue, lane), &lane->spent);
+    if (lane->offered > 0 && ready_ms > now_ms)
+        heap_put(&queue->tokens, &lane->token, ready_ms);
+}
+
 bool lane_wants_connection(const struct queue *queue, const struct lane *lane, int64_t now_ms)
 {
-    if (lane_is_domain(lane))
+    if (lane_is_domain(lane) || !lane_may_take(queue, lane, now_ms))
         return false;
-    size_t limit = queue->settings->lane_connections;
     size_t working = lane->connections - lane->opening;
     size_t idle = working > lane->active ? working - lane->active : 0;
-    if (lane->offered <= idle + lane->opening || lane->connections >= (limit ? limit : 1))
+    if (lane->offered <= idle + lane->opening || lane->connections >= lane_width(queue, lane))
+        return false;
+    /* With a rate there is one message at a time to wait for. */
+    if (lane_rate(queue, lane)->messages && idle + lane->opening > 0)
         return false;
     /* A probe waits for domains whose MX may have changed. */
     if (lane->is_suspended)
@@ -224,8 +273,12 @@ void lane_failed(struct queue *queue, struct lane *lane, const struct delivery_r
         return;
     int64_t until_ms = now_ms + queue_backoff(queue, ++lane->strikes);
     lane_pause(queue, lane, until_ms);
-    if (is_working)
+    if (is_working) {
+        window_refused(&lane->window, lane->connections - lane->opening);
         return;
+    }
+    if (!lane->is_suspended)
+        window_died(&lane->window);
     queue->stats.lanes_suspended += !lane->is_suspended;
     lane->is_suspended = true;
     lane->failures++;

@@ -20,6 +20,7 @@ struct queue *queue_new(const struct queue_settings *settings, const struct rout
     list_init(&queue->lingering);
     heap_init(&queue->waiting);
     heap_init(&queue->pauses);
+    heap_init(&queue->tokens);
     heap_init(&queue->postponed);
     heap_init(&queue->notices);
     list_init(&queue->turns);
@@ -60,6 +61,7 @@ void queue_free(struct queue *queue)
     map_free(queue->reports);
     heap_done(&queue->waiting);
     heap_done(&queue->pauses);
+    heap_done(&queue->tokens);
     heap_done(&queue->postponed);
     for (struct heap_node *node; (node = heap_first(&queue->notices));) {
         heap_remove(&queue->notices, node);
@@ -275,6 +277,7 @@ static enum queue_effect work_step(struct queue *queue, int64_t now_ms, struct q
     struct lane *lane;
     while ((lane = LIST_FIRST(&queue->work, struct lane, work))) {
         *task = (struct queue_task){.lane = lane};
+        lane_await_token(queue, lane, now_ms);
         if (lane_wants_connection(queue, lane, now_ms)) {
             lane->connections++;
             lane->opening++;
@@ -322,6 +325,13 @@ static bool time_step(struct queue *queue, int64_t now_ms)
         lane_due(queue, CONTAINER(node, struct lane, due), now_ms);
         is_any = true;
     }
+    if (is_due(&queue->tokens, now_ms, &node)) {
+        struct lane *lane = CONTAINER(node, struct lane, token);
+        heap_remove(&queue->tokens, node);
+        lane_work(queue, lane);
+        lane_release(queue, lane);
+        is_any = true;
+    }
     if (is_due(&queue->postponed, now_ms, &node)) {
         report_due(queue, CONTAINER(node, struct report, due));
         is_any = true;
@@ -346,7 +356,8 @@ enum queue_effect queue_step(struct queue *queue, int64_t now_ms, struct queue_t
 
 int64_t queue_deadline(const struct queue *queue)
 {
-    const struct heap *const heaps[] = {&queue->waiting, &queue->pauses, &queue->postponed};
+    const struct heap *const heaps[] = {&queue->waiting, &queue->pauses, &queue->tokens,
+                                        &queue->postponed};
     int64_t deadline_ms = notice_deadline(queue);
     if (queue->todo_at < queue->todo_count || !list_is_empty(&queue->work))
         return queue->now_ms;

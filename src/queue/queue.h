@@ -13,6 +13,10 @@
  * its lane like any failure to connect: it says nothing of the messages. A DNS that does not answer
  * suspends the domain's lane.
  *
+ * A lane has few connections at first, more while its destination answers, up to the limit, and
+ * fewer when it balks: sessions that break off or time out, 421, refused connections. It takes no
+ * more messages in a time than its rate allows.
+ *
  * What cannot be delivered fails with 5.4.7 when its attempt after expire_ms is over (counted from
  * the release of what is held), at by_ms when the sender asked for that (RFC 2852, mode R),
  * and with what MX_FAILED says when its domain takes no mail.
@@ -43,10 +47,12 @@ struct queue_settings {
     int64_t expire_ms;                    /* RFC 5321, 4.5.4.1: 4 to 5 days */
     int64_t delay_notice_ms;              /* then a sender who said nothing of it is told; 0: never.
                                              Who asked (NOTIFY=DELAY) is told in any case */
-    size_t lane_connections;              /* at most so many to one destination */
-    size_t connection_messages;           /* then a connection is closed and a new one opened */
-    size_t transaction_recipients;        /* recipients in one transaction */
-    uint64_t seed;                        /* for jitter and hash maps */
+    /* Where a route does not say otherwise: */
+    size_t lane_connections;       /* at most so many to one destination */
+    size_t connection_messages;    /* then a connection is closed and a new one opened */
+    struct rate rate;              /* of messages to one destination */
+    size_t transaction_recipients; /* recipients in one transaction */
+    uint64_t seed;                 /* for jitter and hash maps */
 };
 
 /* The queue keeps the pointers to settings and routes. */
@@ -120,10 +126,13 @@ struct queue_delivery {
     size_t recipient_count;
 };
 
-/* A connection of the lane can take a message: the next delivery, or NULL when there is none (keep
- * the connection a while, or close it). recipient_max bounds the recipients (RFC 9422). */
+/* A connection of the lane can take a message: the next delivery, or NULL when there is none now,
+ * by the rate or because too many are under way (keep the connection a while, or close it).
+ * recipient_max bounds the recipients (RFC 9422). */
 struct queue_delivery *queue_take(struct queue *queue, struct lane *lane, size_t recipient_max,
                                   int64_t now_ms);
+/* The messages that one connection of the lane may carry. */
+size_t queue_connection_messages(const struct queue *queue, const struct lane *lane);
 /* Is there a delivery that queue_take would give? */
 bool queue_has_ready(const struct queue *queue, const struct lane *lane);
 /* One recipient's fate. */

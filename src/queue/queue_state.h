@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "queue/queue.h"
+#include "queue/window.h"
 
 /* How an attempt ended: for the listing, the state and the report. */
 struct outcome {
@@ -91,6 +92,7 @@ struct active {
     struct arena *arena;
     uint64_t generation; /* of the routes it went by */
     bool is_joint;       /* of several lanes: what is left of it goes back to each */
+    bool was_answered;   /* and the destination did not balk */
     size_t indexes[];
 };
 
@@ -148,6 +150,9 @@ struct lane {
     size_t offered;   /* ready deliveries of all whose site it is */
     size_t resolving; /* members that are asked for again */
     size_t active, connections, opening;
+    struct window window;
+    struct rate_account spent;
+    struct heap_node token; /* in queue->tokens until the rate allows one more */
     /* Suspended: no connection but a probe after until_ms. Else, no more connections than there
      * are before until_ms. */
     bool is_suspended;
@@ -178,7 +183,7 @@ struct queue {
     struct list by_arrival;                 /* by id */
     struct queue_mark marks[MARKS];         /* the newest first */
     bool is_unsorted;                       /* but for what was restored since the last step */
-    struct heap waiting, pauses, postponed; /* deliveries, lanes, reports */
+    struct heap waiting, pauses, tokens, postponed; /* deliveries, lanes, lanes, reports */
     struct heap notices;
     struct list *noticed;  /* those up to this one in by_arrival have been looked at for lateness */
     struct list turns;     /* of reports */
@@ -267,6 +272,12 @@ void lane_release(struct queue *queue, struct lane *lane);
 void lane_free(struct lane *lane);
 void lane_work(struct queue *queue, struct lane *lane);
 bool lane_wants_connection(const struct queue *queue, const struct lane *lane, int64_t now_ms);
+/* May one more delivery be under way, and does the rate allow it? */
+bool lane_may_take(const struct queue *queue, const struct lane *lane, int64_t now_ms);
+/* Has it looked at again when its rate allows one more, if that is not now. */
+void lane_await_token(struct queue *queue, struct lane *lane, int64_t now_ms);
+size_t lane_limit(const struct queue *queue, const struct lane *lane);
+const struct rate *lane_rate(const struct queue *queue, const struct lane *lane);
 /* Its time in the heap has come. */
 void lane_due(struct queue *queue, struct lane *lane, int64_t now_ms);
 /* Tries again at once, the DNS and the site, what of them was not tried since. */

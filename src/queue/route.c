@@ -142,15 +142,33 @@ static struct bytes put(uint8_t **at, struct bytes bytes)
     return copy;
 }
 
+/* Places with other limits are other lanes, with other names. */
+static void print_limits(struct buf *out, const struct endpoint_limits *limits)
+{
+    if (limits->connections)
+        buf_addf(out, ";connections=%u", limits->connections);
+    if (limits->connection_messages)
+        buf_addf(out, ";messages_per_connection=%u", limits->connection_messages);
+    if (limits->rate.messages) {
+        buf_add(out, BYTES(";rate="));
+        rate_print(out, &limits->rate);
+    }
+}
+
 static struct route *route_new(const struct endpoint *endpoint)
 {
-    size_t len = endpoint->host.len + endpoint->unix_path.len + endpoint->name.len;
+    struct buf name;
+    buf_init(&name, SIZE_MAX);
+    buf_add(&name, endpoint->name);
+    print_limits(&name, &endpoint->limits);
+    size_t len = endpoint->host.len + endpoint->unix_path.len + name.len;
     struct route *route = memory_new(1, sizeof *route + len);
     uint8_t *at = route->text;
     route->endpoint = *endpoint;
     route->endpoint.host = put(&at, endpoint->host);
     route->endpoint.unix_path = put(&at, endpoint->unix_path);
-    route->endpoint.name = put(&at, endpoint->name);
+    route->endpoint.name = put(&at, buf_view(&name));
+    buf_done(&name);
     return route;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "queue/rate.h"
 
 struct mx_host; /* queue/mx.h */
 
@@ -14,6 +15,13 @@ enum endpoint_kind {
                       which hosts take its mail, then hosts */
 };
 
+/* How mail goes there, where it is not as everywhere: 0 means as everywhere. */
+struct endpoint_limits {
+    uint32_t connections;         /* at most at a time */
+    uint32_t connection_messages; /* then a connection is closed and a new one opened */
+    struct rate rate;
+};
+
 /* One place that takes mail. Views belong to the routes. */
 struct endpoint {
     enum endpoint_kind kind;
@@ -22,9 +30,11 @@ struct endpoint {
     struct bytes unix_path;      /* empty: TCP */
     const struct mx_host *hosts; /* by MX: where a lane's mail goes, by preference */
     size_t host_count;
+    struct endpoint_limits limits;
     struct bytes name; /* as people write it, and the lane's key: "smtp://10.0.0.5:25",
                           "lmtp://[::1]:24", "lmtp:unix:/run/dovecot/lmtp", "mx:example.org",
-                          "mx:10=mx1.example.org,20=mx2.example.org" */
+                          "mx:10=mx1.example.org,20=mx2.example.org"; with limits of its own
+                          behind it: "smtp://10.0.0.5:25;rate=100/m" */
 };
 
 /* Reads "smtp://host[:25]", "lmtp://host:port", "lmtp:unix:/path" (also "unix:/path", an LMTP
@@ -35,7 +45,8 @@ struct routes;
 struct routes *routes_new(uint64_t seed);
 void routes_free(struct routes *routes);
 /* Routes a pattern: "example.org" (itself), ".example.org" (below it), "*" (everything without
- * a better match). Copies. False: the pattern is there already, or is none. */
+ * a better match). Copies; limits become part of the name. False: the pattern is there already, or
+ * is none. */
 MUST_CHECK bool routes_add(struct routes *routes, struct bytes pattern,
                            const struct endpoint *endpoint);
 /* The endpoint for a domain: exact, then the longest ".suffix", then "*"; NULL: none (by MX). Local

@@ -141,6 +141,11 @@ static const struct {
      "c.yaml:3: network \"192.0.2.1/24\" has bits set behind its length; write 192.0.2.0/24\n"},
     {"route pattern", GOOD "routes: [{to: \"*.example\", via: \"smtp://a.example\"}]\n",
      "c.yaml:3: \"routes.to\" takes example.org, .example.org or \"*\", not \"*.example\"\n"},
+    {"a rate that is none",
+     GOOD "queue: {rate: fast}\nroutes: [{to: b.c, via: \"smtp://a.b\", rate: 0/s}]\n",
+     "c.yaml:4: \"routes.rate\" takes messages in a time such as 100/m (s, m, h, d), not \"0/s\"\n"
+     "c.yaml:3: \"queue.rate\" takes messages in a time such as 100/m (s, m, h, d), not "
+     "\"fast\"\n"},
     {"half a route", GOOD "routes: [{to: \"*\"}]\n",
      "c.yaml:3: a route takes both; write {to: \"*\", via: \"smtp://HOST:25\"}\n"},
     {"route twice",
@@ -306,7 +311,8 @@ static const char full_text[] =
     "deliver: {lmtp: \"unix:lmtp\"}\n"
     "relay: {networks: [127.0.0.0/8, \"2001:db8::/32\"]}\n"
     "routes:\n"
-    "  - {to: partner.example, via: \"smtp://10.0.0.5:2525\", tls: none}\n"
+    "  - {to: partner.example, via: \"smtp://10.0.0.5:2525\", tls: none, rate: 10/s,\n"
+    "     connections: 2, messages_per_connection: 7}\n"
     "  - {to: \"*\", via: \"smtp://smart.example\"}\n"
     "outbound: {tls: none, idle: 250ms}\n"
     "spool: {path: spool, sync: none, segment: 8M}\n"
@@ -315,7 +321,7 @@ static const char full_text[] =
     "workers: 2\n"
     "log: {level: debug, format: json}\n"
     "limits: {message_size: 1G, hold_limit: 1d, hops: 30}\n"
-    "queue: {retry_first: 1s, retry_max: 90s, connections: 3}\n";
+    "queue: {retry_first: 1s, retry_max: 90s, connections: 3, rate: 100/m}\n";
 
 static void all_keys_are_read(void **state)
 {
@@ -338,6 +344,7 @@ static void all_keys_are_read(void **state)
     assert_int_equal(config->limits.client_idle_ms, 250);
     assert_int_equal(config->queue.lane_connections, 3);
     assert_int_equal(config->queue.retry_max_ms, 90000);
+    assert_true(config->queue.rate.messages == 100 && config->queue.rate.period_ms == 60000);
     assert_true(ip_scan(BYTES("127.1.2.3"), &ip) && networks_have(config->relay_networks, &ip));
     assert_true(ip_scan(BYTES("192.0.2.1"), &ip) && !networks_have(config->relay_networks, &ip));
     assert_true(recipients_is_local_domain(config->recipients, BYTES("EXAMPLE.org")));
@@ -348,6 +355,8 @@ static void all_keys_are_read(void **state)
     endpoint = routes_find(config->routes, BYTES("partner.example"));
     assert_non_null(endpoint);
     assert_int_equal(endpoint->port, 2525);
+    assert_true(endpoint->limits.connections == 2 && endpoint->limits.connection_messages == 7);
+    assert_true(endpoint->limits.rate.messages == 10 && endpoint->limits.rate.period_ms == 1000);
     endpoint = routes_find(config->routes, BYTES("else.example"));
     assert_non_null(endpoint);
     assert_true(bytes_equal(endpoint->host, BYTES("smart.example")));

@@ -223,7 +223,8 @@ static void hold_lane(struct model *model, struct lane *lane)
     /* Something is going to happen. */
     bool is_timed = lane->due.place != 0;
     bool may_rest = lane->ready == 0 || lane->opening > 0 || is_timed || lane->site;
-    bool may_idle = lane->offered == 0 || lane->connections > 0 || is_timed || lane->resolving > 0;
+    bool may_idle = lane->offered == 0 || lane->connections > 0 || lane->resolving > 0 ||
+                    lane->due.place != 0 || lane->token.place != 0;
     hold(model, may_rest && may_idle);
     hold(model, !lane_is_fresh(lane, model->now_ms) || is_timed);
 }
@@ -543,12 +544,14 @@ static void run(uint64_t seed)
     model->seed = seed;
     model->random = seed * 0x9e3779b97f4a7c15 + 1;
     model->now_ms = START_MS;
-    model->settings = (struct queue_settings){.retry_first_ms = MINUTE_MS,
-                                              .retry_max_ms = HOUR_MS,
-                                              .expire_ms = 24 * HOUR_MS,
-                                              .lane_connections = 1 + dice(model, 5),
-                                              .transaction_recipients = 1 + dice(model, 6),
-                                              .seed = seed};
+    model->settings =
+        (struct queue_settings){.retry_first_ms = MINUTE_MS,
+                                .retry_max_ms = HOUR_MS,
+                                .expire_ms = 24 * HOUR_MS,
+                                .lane_connections = 1 + dice(model, 5),
+                                .rate = {.messages = (uint32_t)dice(model, 3), .period_ms = 1000},
+                                .transaction_recipients = 1 + dice(model, 6),
+                                .seed = seed};
     for (size_t i = 0; i < 2; i++) {
         model->routes[i] = routes_new(seed);
         world_route(model->routes[i], "a.example", "smtp://a:25");

@@ -72,18 +72,6 @@ static void deferred_waits_with_backoff(void **state)
     world_free(world);
 }
 
-static void expect_report(struct world *world, uint64_t id, const char *status, const char *reply)
-{
-    struct queue_task task;
-    expect_step(world, &task, QUEUE_REPORT);
-    assert_int_equal(task.report->id, id);
-    assert_int_equal(task.report->recipient_count, 1);
-    const struct queue_report_recipient *recipient = task.report->recipients;
-    assert_true(bytes_equal(recipient->status, bytes_of(status)));
-    assert_true(bytes_equal(recipient->reply, bytes_of(reply)));
-    assert_true(bytes_equal(task.report->envelope->reverse_path, BYTES("sender@example.org")));
-}
-
 static void failed_is_reported_and_removed(void **state)
 {
     struct world *world = world_new();
@@ -326,154 +314,6 @@ static void deliver_by_returns_in_time(void **state)
     world->envelope.by_mode = BY_NOTIFY;
     world_add(world, 3, "ann@a.example");
     assert_int_equal(world_attempt(world, lane, DELIVERED, "250 ok"), 3);
-    world_free(world);
-}
-
-/* --- Lanes -------------------------------------------------------------------------------------
- */
-
-static void suspended_lane_is_probed(void **state)
-{
-    struct world *world = world_new();
-    struct queue_task task;
-    for (uint64_t id = 1; id <= 50; id++)
-        world_add(world, id, "ann@a.example");
-    int64_t pause_ms = world->settings.retry_first_ms;
-    for (unsigned failures = 1; failures <= 8; failures++) {
-        expect_step(world, &task, QUEUE_CONNECT);
-        struct lane *lane = task.lane;
-        expect_step(world, &task, QUEUE_IDLE);
-        world_fail_connection(world, lane, "cannot connect");
-        expect_step(world, &task, QUEUE_IDLE);
-        struct seen seen = world_show(world, 50);
-        assert_int_equal(seen.states[0], RECIPIENT_DEFERRED);
-        assert_int_equal(seen.attempts[0], failures);
-        assert_string_equal(seen.replies[0], "cannot connect");
-        assert_int_equal(queue_stats(world->queue).lanes_suspended, 1);
-        int64_t next_ms = queue_deadline(world->queue), after_ms = next_ms - world->now_ms;
-        assert_true(seen.next_ms[0] == next_ms);
-        assert_true(after_ms >= pause_ms * 8 / 10 && after_ms <= pause_ms * 12 / 10);
-        world->now_ms = next_ms;
-        pause_ms = pause_ms * 2 < HOUR_MS ? pause_ms * 2 : HOUR_MS;
-    }
-    /* What comes now has not failed with the lane, but waits for the same reason. */
-    world_add(world, 51, "new@a.example");
-    struct seen new = world_show(world, 51);
-    assert_int_equal(new.states[0], RECIPIENT_DEFERRED);
-    assert_int_equal(new.attempts[0], 0);
-    assert_string_equal(new.replies[0], "cannot connect");
-    assert_true(new.next_ms[0] == world->now_ms);
-    struct lane *lane = world_connect(world);
-    assert_int_equal(queue_stats(world->queue).lanes_suspended, 0);
-    assert_int_equal(world_attempt(world, lane, DEFERRED, "451 later"), 1);
-    struct seen seen = world_show(world, 1);
-    assert_int_equal(seen.attempts[0], 9);
-    assert_string_equal(seen.replies[0], "451 later");
-    world_free(world);
-}
-
-static void suspended_lane_expires_its_row(void **state)
-{
-    struct world *world = world_new();
-    struct queue_task task;
-    world_add(world, 1, "ann@a.example");
-    world->envelope.received_ms = START_MS + HOUR_MS;
-    world_add(world, 2, "ann@a.example");
-    int64_t end_ms = START_MS + world->settings.expire_ms;
-    while (world_step(world, &task) == QUEUE_CONNECT) {
-        world_fail_connection(world, task.lane, "cannot connect");
-        if (world->now_ms >= end_ms)
-            break;
-        expect_step(world, &task, QUEUE_IDLE);
-        world->now_ms = queue_deadline(world->queue);
-    }
-    assert_true(world->now_ms >= end_ms && world->now_ms < end_ms + 2 * HOUR_MS);
-    expect_step(world, &task, QUEUE_SAVE);
-    expect_report(world, 1, "5.4.7",
-                  "not delivered within 5 days; the last attempt: cannot connect");
-    queue_reported(world->queue, 1, true, world->now_ms);
-    expect_step(world, &task, QUEUE_REMOVE);
-    if (world->now_ms < end_ms + HOUR_MS)
-        assert_int_equal(world_show(world, 2).states[0], RECIPIENT_DEFERRED);
-    world_free(world);
-}
-
-static void connections_grow_with_the_work(void **state)
-{
-    struct world *world = world_new();
-    struct queue_task task;
-    for (uint64_t id = 1; id <= 50; id++)
-        world_add(world, id, "ann@a.example");
-    /* One, then two, then four: never more than doubled, never over the limit. */
-    struct lane *lane = world_connect(world);
-    assert_non_null(queue_take(world->queue, lane, 1, world->now_ms));
-    lane = world_connect(world);
-    expect_step(world, &task, QUEUE_CONNECT);
-    expect_step(world, &task, QUEUE_CONNECT);
-    expect_step(world, &task, QUEUE_IDLE);
-    queue_connected(world->queue, lane, world->now_ms);
-    queue_connected(world->queue, lane, world->now_ms);
-    expect_step(world, &task, QUEUE_IDLE);
-    assert_int_equal(queue_stats(world->queue).connections, 4);
-    /* One gone is replaced. */
-    queue_disconnected(world->queue, lane, NULL, world->now_ms);
-    expect_step(world, &task, QUEUE_CONNECT);
-    /* Where others work, a refused connection suspends nothing, but no more are tried now. */
-    world_fail_connection(world, lane, "too many connections");
-    expect_step(world, &task, QUEUE_IDLE);
-    assert_int_equal(queue_stats(world->queue).lanes_suspended, 0);
-    assert_int_equal(world_show(world, 50).states[0], RECIPIENT_QUEUED);
-    world->now_ms = queue_deadline(world->queue);
-    expect_step(world, &task, QUEUE_CONNECT);
-    expect_step(world, &task, QUEUE_IDLE);
-    world_free(world);
-}
-
-static void idle_connections_cover_work(void **state)
-{
-    struct world *world = world_new();
-    struct queue_task task;
-    world_add(world, 1, "ann@a.example");
-    struct lane *lane = world_connect(world);
-    world_attempt(world, lane, DELIVERED, "250 ok");
-    expect_step(world, &task, QUEUE_REMOVE);
-    world_add(world, 2, "ann@a.example");
-    expect_step(world, &task, QUEUE_IDLE);
-    assert_true(queue_has_ready(world->queue, lane));
-    world_add(world, 3, "ann@a.example");
-    expect_step(world, &task, QUEUE_CONNECT);
-    expect_step(world, &task, QUEUE_IDLE);
-    /* The opened one ends in order before it was greeted, then the idle one. */
-    queue_disconnected(world->queue, lane, NULL, world->now_ms);
-    queue_disconnected(world->queue, lane, NULL, world->now_ms);
-    expect_step(world, &task, QUEUE_CONNECT);
-    expect_step(world, &task, QUEUE_IDLE);
-    world_free(world);
-}
-
-static void put_back_is_ready_at_once(void **state)
-{
-    struct world *world = world_new();
-    struct queue_task task;
-    world_add(world, 1, "ann@a.example bob@a.example");
-    struct lane *lane = world_connect(world);
-    struct queue_delivery *delivery = queue_take(world->queue, lane, SIZE_MAX, world->now_ms);
-    assert_non_null(delivery);
-    world_result(world, delivery, 0, DELIVERED, "250 ok");
-    queue_put_back(world->queue, delivery, world->now_ms);
-    queue_disconnected(world->queue, lane, NULL, world->now_ms);
-    struct seen seen = world_show(world, 1);
-    assert_int_equal(seen.states[0], RECIPIENT_DELIVERED);
-    assert_int_equal(seen.states[1], RECIPIENT_QUEUED);
-    assert_int_equal(seen.attempts[1], 0);
-    expect_step(world, &task, QUEUE_SAVE);
-    lane = world_connect(world);
-    delivery = queue_take(world->queue, lane, SIZE_MAX, world->now_ms);
-    assert_int_equal(delivery->recipient_count, 1);
-    assert_true(queue_delete(world->queue, 1));
-    queue_put_back(world->queue, delivery, world->now_ms);
-    expect_step(world, &task, QUEUE_REMOVE);
-    assert_int_equal(queue_stats(world->queue).deliveries_active, 0);
     world_free(world);
 }
 
@@ -859,11 +699,6 @@ int main(void)
         cmocka_unit_test(too_old_fails_after_a_last_attempt),
         cmocka_unit_test(held_until_its_time),
         cmocka_unit_test(deliver_by_returns_in_time),
-        cmocka_unit_test(suspended_lane_is_probed),
-        cmocka_unit_test(suspended_lane_expires_its_row),
-        cmocka_unit_test(connections_grow_with_the_work),
-        cmocka_unit_test(idle_connections_cover_work),
-        cmocka_unit_test(put_back_is_ready_at_once),
         cmocka_unit_test(state_survives_a_restart),
         cmocka_unit_test(foreign_state_means_new),
         cmocka_unit_test(reload_routes_anew),

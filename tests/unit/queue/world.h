@@ -180,6 +180,19 @@ static inline void world_fail_connection(struct world *world, struct lane *lane,
     queue_disconnected(world->queue, lane, &failure, world->now_ms);
 }
 
+static inline void expect_report(struct world *world, uint64_t id, const char *status,
+                                 const char *reply)
+{
+    struct queue_task task;
+    expect_step(world, &task, QUEUE_REPORT);
+    assert_int_equal(task.report->id, id);
+    assert_int_equal(task.report->recipient_count, 1);
+    const struct queue_report_recipient *recipient = task.report->recipients;
+    assert_true(bytes_equal(recipient->status, bytes_of(status)));
+    assert_true(bytes_equal(recipient->reply, bytes_of(reply)));
+    assert_true(bytes_equal(task.report->envelope->reverse_path, BYTES("sender@example.org")));
+}
+
 /* A listing's entry, as one copy of what the tests look at. */
 struct seen {
     size_t count;
