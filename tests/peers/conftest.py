@@ -1,33 +1,9 @@
-"""Fixtures: servers that end with their test, in folders that go when all went well (KEEP=1: stay)."""
-
-import os
-import pathlib
-import shutil
-import tempfile
+"""Fixtures: servers that end with their test."""
 
 import pytest
 
 from peers import Dovecot, Postfix, Script
 from server import Postrider
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    if outcome.get_result().failed:
-        item.has_failed = True
-
-
-@pytest.fixture
-def folder(request):
-    """A folder that other users may enter, as servers with users of their own must."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="postrider-test."))
-    path.chmod(0o711)
-    yield path
-    if getattr(request.node, "has_failed", False) or os.environ.get("KEEP"):
-        print(f"kept: {path}")
-    else:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

@@ -260,11 +260,12 @@ class Script:
     """An SMTP server that answers as told and keeps what it takes. `replies` maps a verb, or
     "end" (the end of data), to a reply or to a function of the command's line."""
 
-    def __init__(self, port=None, **replies):
+    def __init__(self, port=None, address="127.0.0.1", **replies):
         self.replies = replies
         self.messages = []
         self.sessions = 0
-        self.listener = socket.create_server(("127.0.0.1", port or free_port()))
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.listener = socket.create_server((address, port or free_port()), family=family)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
 

@@ -1,0 +1,31 @@
+"""What the tests with real programs share: peers/ has the other servers and Postrider itself."""
+
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "peers"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if outcome.get_result().failed:
+        item.has_failed = True
+
+
+@pytest.fixture
+def folder(request):
+    """A folder that other users may enter, as servers with users of their own must; it goes when
+    all went well (KEEP=1: it stays)."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="postrider-test."))
+    path.chmod(0o711)
+    yield path
+    if getattr(request.node, "has_failed", False) or os.environ.get("KEEP"):
+        print(f"kept: {path}")
+    else:
+        shutil.rmtree(path, ignore_errors=True)
