@@ -40,7 +40,7 @@ peers: ## only the tests against real servers and clients
 	@tools/setup build-test -Dwerror=true $(sanitized)
 	@meson compile -C build-test
 	@$(sanitizer_options) POSTRIDER=$(CURDIR)/build-test/postrider \
-	    $(PYTHON) -m pytest -q -p no:cacheprovider tests/peers
+	    $(PYTHON) -m pytest -q -p no:cacheprovider tests/peers tests/internet
 
 check: ## format, layers, clang -Werror, clang-tidy, man pages, docs (-k: go on after findings)
 check: check-format check-build check-layers check-docs check-tidy
