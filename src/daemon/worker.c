@@ -48,11 +48,12 @@ static void no_route(struct worker *worker, struct lane *lane)
 }
 
 /* A worker that drains keeps what became of deliveries under way, but begins nothing: whoever owns
- * the shard next will. */
+ * the shard next will. With much to do, sessions have their turn in between. */
 static void run_queue(struct worker *worker)
 {
+    enum { TASKS_MOST = 1000 };
     struct queue_task task;
-    for (;;) {
+    for (size_t i = 0; i < TASKS_MOST; i++) {
         switch (queue_step(worker->queue, loop_wall_ms(worker->loop), &task)) {
         case QUEUE_IDLE: return;
         case QUEUE_RESOLVE:
@@ -73,9 +74,15 @@ static void run_queue(struct worker *worker)
     }
 }
 
+/* Has the queue something to do that did not fit in this turn? */
+static bool is_behind(const struct worker *worker)
+{
+    return queue_deadline(worker->queue) <= loop_wall_ms(worker->loop);
+}
+
 static bool is_quiet(const struct worker *worker)
 {
-    return worker->inbound_count == 0 && list_is_empty(&worker->outbounds) &&
+    return !is_behind(worker) && worker->inbound_count == 0 && list_is_empty(&worker->outbounds) &&
            worker->report_count == 0 && commit_is_idle(worker->commit);
 }
 
@@ -88,9 +95,8 @@ static void worker_turn(void *context)
     while (outbound_wake_idle(worker));
     int64_t deadline_ms = queue_deadline(worker->queue);
     int64_t ahead_ms = deadline_ms - loop_wall_ms(worker->loop);
-    timer_set(&worker->queue_timer, deadline_ms == INT64_MAX || worker->is_draining
-                                        ? INT64_MAX
-                                        : loop_now_ms(worker->loop) + ahead_ms);
+    bool is_idle = deadline_ms == INT64_MAX || (worker->is_draining && !is_behind(worker));
+    timer_set(&worker->queue_timer, is_idle ? INT64_MAX : loop_now_ms(worker->loop) + ahead_ms);
     commit_turn(worker->commit);
     journal_flush(worker->child->journal);
     log_flush();

@@ -47,16 +47,13 @@ void delivery_make_ready(struct queue *queue, struct delivery *delivery)
     int64_t expiry_ms = message_expiry(queue, delivery->message);
     delivery->state = DELIVERY_READY;
     delivery->failures_before = lane_failures(lane);
-    list_init(&delivery->in.row);
-    list_append(&lane->row, &delivery->in.row);
+    rows_add(queue, delivery);
     if (lane->ready++ == 0 || expiry_ms < lane->first_expiry_ms)
         lane->first_expiry_ms = expiry_ms;
     queue->stats.deliveries_ready++;
     lane_work(queue, lane);
     if (!lane->site)
         return;
-    if (lane->ready == 1)
-        list_append(&lane->site->turns, &lane->turn);
     lane->site->offered++;
     lane_work(queue, lane->site);
 }
@@ -100,11 +97,9 @@ void delivery_withdraw(struct queue *queue, struct delivery *delivery)
     } else {
         ASSERT(delivery->state == DELIVERY_READY);
         ride_ends(delivery);
-        list_remove(&delivery->in.row);
+        rows_remove(queue, delivery);
         struct lane *lane = delivery->lane;
         lane->ready--;
-        if (lane->ready == 0)
-            list_remove(&lane->turn);
         if (lane->site)
             lane->site->offered--;
         queue->stats.deliveries_ready--;
@@ -230,7 +225,8 @@ static struct queue_delivery *delivery_activate(struct queue *queue, struct deli
     active->delivery = delivery;
     active->site = site;
     active->is_joint = is_joint;
-    active->generation = queue->generation;
+    /* Its message may be one that still goes by the old routes. */
+    active->generation = queue->generation - queue->is_rerouting;
     active->arena = message_open(message, &active->envelope);
     active->public = (struct queue_delivery){.id = message->id,
                                              .envelope = &active->envelope,
@@ -260,12 +256,9 @@ struct queue_delivery *queue_take(struct queue *queue, struct lane *lane, size_t
     queue->now_ms = now_ms;
     lane_work(queue, lane);
     for (;;) {
-        struct lane *next = LIST_FIRST(&lane->turns, struct lane, turn);
-        if (!next || !lane_may_take(queue, lane, now_ms))
+        struct delivery *delivery = lane_may_take(queue, lane, now_ms) ? rows_next(lane) : NULL;
+        if (!delivery)
             return NULL;
-        struct delivery *delivery = LIST_FIRST(&next->row, struct delivery, in.row);
-        list_remove(&next->turn);
-        list_append(&lane->turns, &next->turn);
         if (now_ms >= message_by(delivery->message)) {
             delivery_withdraw(queue, delivery);
             delivery_expire(queue, delivery, now_ms);

@@ -46,11 +46,12 @@ struct lane *lane_for(struct queue *queue, const struct endpoint *endpoint)
     lane->endpoint.unix_path = put(&at, endpoint->unix_path);
     lane->endpoint.name = put(&at, endpoint->name);
     lane->endpoint.hosts = lane->hosts_owned = copy_hosts(endpoint);
-    struct list *const lists[] = {&lane->work,   &lane->row,     &lane->turn, &lane->member,
+    struct list *const lists[] = {&lane->work,   &lane->rows,    &lane->member,
                                   &lane->linger, &lane->members, &lane->turns};
     for (size_t i = 0; i < COUNT(lists); i++)
         list_init(lists[i]);
     window_init(&lane->window);
+    lane->number = queue->lanes_made++;
     lane->site = lane_is_domain(lane) ? NULL : lane;
     map_add(queue->lanes, lane->endpoint.name, lane);
     return lane;
@@ -247,23 +248,6 @@ void queue_connected(struct queue *queue, struct lane *lane, int64_t now_ms)
     lane_resume(queue, lane);
 }
 
-/* What rode on the lane and is past its time fails. The walk is made only when there is some. */
-static void expire_row(struct queue *queue, struct lane *lane, int64_t now_ms)
-{
-    if (lane->ready == 0 || now_ms < lane->first_expiry_ms)
-        return;
-    lane->first_expiry_ms = INT64_MAX;
-    LIST_EACH (&lane->row, struct delivery, in.row, delivery) {
-        int64_t expiry_ms = message_expiry(queue, delivery->message);
-        if (now_ms >= expiry_ms) {
-            delivery_withdraw(queue, delivery);
-            delivery_expire(queue, delivery, now_ms);
-        } else if (expiry_ms < lane->first_expiry_ms) {
-            lane->first_expiry_ms = expiry_ms;
-        }
-    }
-}
-
 void lane_failed(struct queue *queue, struct lane *lane, const struct delivery_result *failure,
                  int64_t now_ms)
 {
@@ -284,9 +268,9 @@ void lane_failed(struct queue *queue, struct lane *lane, const struct delivery_r
     lane->failures++;
     free(lane->failure);
     lane->failure = outcome_new(failure, lane->endpoint.name, now_ms);
-    expire_row(queue, lane, now_ms);
+    lane_expire(queue, lane, now_ms);
     LIST_EACH (&lane->members, struct lane, member, member)
-        expire_row(queue, member, now_ms);
+        lane_expire(queue, member, now_ms);
 }
 
 void queue_disconnected(struct queue *queue, struct lane *lane,
@@ -299,10 +283,7 @@ void queue_disconnected(struct queue *queue, struct lane *lane,
     lane->connections--;
     queue->stats.connections--;
     lane_work(queue, lane);
-    /* While failing, the lane must outlive the last delivery that expires. */
-    lane->deliveries++;
     if (failure)
         lane_failed(queue, lane, failure, now_ms);
-    lane->deliveries--;
     lane_release(queue, lane);
 }

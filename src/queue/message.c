@@ -7,7 +7,7 @@
 /* --- Its memory --------------------------------------------------------------------------------
  */
 
-struct message *message_new(const struct envelope *envelope)
+struct message *message_new(const struct envelope *envelope, uint64_t seed)
 {
     struct buf printed;
     buf_init(&printed, UINT32_MAX);
@@ -17,6 +17,7 @@ struct message *message_new(const struct envelope *envelope)
     struct message *message = memory_new(1, sizeof *message + slots + printed.len);
     message->id = envelope->id;
     message->received_ms = envelope->received_ms;
+    message->sender = sender_hash(envelope->reverse_path, seed);
     message->envelope_len = (uint32_t)printed.len;
     message->slot_count = (uint32_t)envelope->recipient_count;
     message->has_reverse_path = envelope->reverse_path.len > 0;
@@ -70,6 +71,8 @@ void message_drop(struct queue *queue, struct message *message)
             queue->marks[i].at = message->by_arrival.previous;
     if (queue->noticed == &message->by_arrival)
         queue->noticed = message->by_arrival.previous;
+    if (queue->rerouted == &message->by_arrival)
+        queue->rerouted = message->by_arrival.previous;
     queue->stats.held -= message->flags & MESSAGE_HELD ? 1 : 0;
     list_remove(&message->by_arrival);
     message_free(message);
@@ -80,6 +83,12 @@ void message_todo(struct queue *queue, struct message *message)
     if (message->is_in_todo)
         return;
     message->is_in_todo = true;
+    if (queue->todo_count == queue->todo_cap && queue->todo_at > queue->todo_cap / 2) {
+        queue->todo_count -= queue->todo_at;
+        memmove(queue->todo, queue->todo + queue->todo_at,
+                queue->todo_count * sizeof(struct message *));
+        queue->todo_at = 0;
+    }
     if (queue->todo_count == queue->todo_cap) {
         queue->todo_cap = queue->todo_cap ? queue->todo_cap * 2 : 64;
         queue->todo = memory_resize(queue->todo, queue->todo_cap, sizeof(struct message *));

@@ -15,6 +15,8 @@ struct queue *queue_new(const struct queue_settings *settings, const struct rout
     queue->messages = map_new(settings->seed);
     queue->lanes = map_new(settings->seed);
     queue->reports = map_new(settings->seed);
+    queue->rows = map_new(settings->seed);
+    queue->shares = map_new(settings->seed);
     list_init(&queue->by_arrival);
     list_init(&queue->work);
     list_init(&queue->lingering);
@@ -24,7 +26,7 @@ struct queue *queue_new(const struct queue_settings *settings, const struct rout
     heap_init(&queue->postponed);
     heap_init(&queue->notices);
     list_init(&queue->turns);
-    queue->noticed = &queue->by_arrival;
+    queue->noticed = queue->rerouted = &queue->by_arrival;
     buf_init(&queue->state, SIZE_MAX);
     return queue;
 }
@@ -59,6 +61,7 @@ void queue_free(struct queue *queue)
     map_free(queue->messages);
     map_free(queue->lanes);
     map_free(queue->reports);
+    rows_free(queue);
     heap_done(&queue->waiting);
     heap_done(&queue->pauses);
     heap_done(&queue->tokens);
@@ -81,8 +84,8 @@ void queue_reload(struct queue *queue, const struct queue_settings *settings,
     queue->generation++;
     queue->now_ms = now_ms;
     queue->noticed = &queue->by_arrival;
-    LIST_EACH (&queue->by_arrival, struct message, by_arrival, message)
-        message_reroute(queue, message, now_ms);
+    queue->rerouted = &queue->by_arrival;
+    queue->is_rerouting = true;
     size_t place = 0;
     for (void *value; map_next(queue->lanes, &place, &value);) {
         struct lane *lane = value;
@@ -114,7 +117,7 @@ bool queue_add(struct queue *queue, const struct envelope *envelope, int64_t now
     if (map_find_u64(queue->messages, envelope->id))
         return false;
     queue->now_ms = now_ms;
-    struct message *message = message_new(envelope);
+    struct message *message = message_new(envelope, queue->settings->seed);
     map_add_u64(queue->messages, message->id, message);
     link_by_id(queue, message);
     queue->stats.recipients_waiting += message->slot_count;
@@ -172,7 +175,7 @@ bool queue_restore(struct queue *queue, const struct envelope *envelope, struct 
     if (map_find_u64(queue->messages, envelope->id))
         return false;
     queue->now_ms = now_ms;
-    struct message *message = message_new(envelope);
+    struct message *message = message_new(envelope, queue->settings->seed);
     int64_t *next_ms = memory_new(message->slot_count, sizeof *next_ms);
     for (size_t i = 0; i < message->slot_count; i++)
         next_ms[i] = envelope->hold_until_ms;
@@ -181,8 +184,11 @@ bool queue_restore(struct queue *queue, const struct envelope *envelope, struct 
     queue->stats.held += message->flags & MESSAGE_HELD ? 1 : 0;
     map_add_u64(queue->messages, message->id, message);
     list_append(&queue->by_arrival, &message->by_arrival);
-    queue->is_unsorted = true;
-    queue->noticed = &queue->by_arrival;
+    struct list *before = message->by_arrival.previous;
+    if (before != &queue->by_arrival &&
+        CONTAINER(before, struct message, by_arrival)->id > message->id)
+        queue->is_unsorted = true;
+    queue->noticed = queue->rerouted = &queue->by_arrival;
     memset(queue->marks, 0, sizeof queue->marks);
     int64_t latest_ms = latest_attempt(queue, envelope, now_ms);
     for (size_t i = 0; i < message->slot_count; i++) {
@@ -259,9 +265,20 @@ static enum queue_effect message_step(struct queue *queue, struct message *messa
     return QUEUE_REPORT;
 }
 
+/* False: this step has done enough. */
+static bool spend_step(struct queue *queue)
+{
+    if (queue->steps_left == 0)
+        return false;
+    queue->steps_left--;
+    return true;
+}
+
 static enum queue_effect todo_step(struct queue *queue, struct queue_task *task)
 {
     while (queue->todo_at < queue->todo_count) {
+        if (!spend_step(queue))
+            return QUEUE_IDLE;
         struct message *message = queue->todo[queue->todo_at++];
         message->is_in_todo = false;
         enum queue_effect effect = message_step(queue, message, task);
@@ -275,7 +292,7 @@ static enum queue_effect todo_step(struct queue *queue, struct queue_task *task)
 static enum queue_effect work_step(struct queue *queue, int64_t now_ms, struct queue_task *task)
 {
     struct lane *lane;
-    while ((lane = LIST_FIRST(&queue->work, struct lane, work))) {
+    while ((lane = LIST_FIRST(&queue->work, struct lane, work)) && spend_step(queue)) {
         *task = (struct queue_task){.lane = lane};
         lane_await_token(queue, lane, now_ms);
         if (lane_wants_connection(queue, lane, now_ms)) {
@@ -290,7 +307,7 @@ static enum queue_effect work_step(struct queue *queue, int64_t now_ms, struct q
                 lane->site->resolving++;
             return QUEUE_RESOLVE;
         }
-        if (!lane_fail_some(queue, lane, now_ms)) {
+        if (!lane_fail_some(queue, lane, now_ms) && !lane_expire_some(queue, lane, now_ms)) {
             list_remove(&lane->work);
             continue;
         }
@@ -339,10 +356,26 @@ static bool time_step(struct queue *queue, int64_t now_ms)
     return notice_step(queue, now_ms) || is_any;
 }
 
+/* Messages go by the new routes, as many as a step does. */
+static void reroute_step(struct queue *queue, int64_t now_ms)
+{
+    while (queue->is_rerouting && spend_step(queue)) {
+        struct list *next = queue->rerouted->next;
+        queue->is_rerouting = next != &queue->by_arrival;
+        if (!queue->is_rerouting)
+            return;
+        queue->rerouted = next;
+        message_reroute(queue, CONTAINER(next, struct message, by_arrival), now_ms);
+    }
+}
+
 enum queue_effect queue_step(struct queue *queue, int64_t now_ms, struct queue_task *task)
 {
+    enum { STEPS_MOST = 1000 };
     queue->now_ms = now_ms;
+    queue->steps_left = STEPS_MOST;
     queue_sort(queue);
+    reroute_step(queue, now_ms);
     do {
         enum queue_effect effect = todo_step(queue, task);
         if (effect != QUEUE_IDLE)
@@ -350,7 +383,7 @@ enum queue_effect queue_step(struct queue *queue, int64_t now_ms, struct queue_t
         effect = work_step(queue, now_ms, task);
         if (effect != QUEUE_IDLE)
             return effect;
-    } while (time_step(queue, now_ms) || queue_trim_lanes(queue));
+    } while (spend_step(queue) && (time_step(queue, now_ms) || queue_trim_lanes(queue)));
     return QUEUE_IDLE;
 }
 
@@ -359,7 +392,7 @@ int64_t queue_deadline(const struct queue *queue)
     const struct heap *const heaps[] = {&queue->waiting, &queue->pauses, &queue->tokens,
                                         &queue->postponed};
     int64_t deadline_ms = notice_deadline(queue);
-    if (queue->todo_at < queue->todo_count || !list_is_empty(&queue->work))
+    if (queue->todo_at < queue->todo_count || !list_is_empty(&queue->work) || queue->is_rerouting)
         return queue->now_ms;
     for (size_t i = 0; i < COUNT(heaps); i++) {
         const struct heap_node *first = heap_first(heaps[i]);

@@ -13,9 +13,10 @@
  * its lane like any failure to connect: it says nothing of the messages. A DNS that does not answer
  * suspends the domain's lane.
  *
- * A lane has few connections at first, more while its destination answers, up to the limit, and
- * fewer when it balks: sessions that break off or time out, 421, refused connections. It takes no
- * more messages in a time than its rate allows.
+ * Senders take turns in a lane, so that no run of one holds up the letter of another. A lane has
+ * few connections at first, more while its destination answers, up to the limit, and fewer when it
+ * balks: sessions that break off or time out, 421, refused connections. It takes no more messages
+ * in a time than its rate allows.
  *
  * What cannot be delivered fails with 5.4.7 when its attempt after expire_ms is over (counted from
  * the release of what is held), at by_ms when the sender asked for that (RFC 2852, mode R),
@@ -58,7 +59,8 @@ struct queue_settings {
 /* The queue keeps the pointers to settings and routes. */
 struct queue *queue_new(const struct queue_settings *settings, const struct routes *routes);
 void queue_free(struct queue *queue);
-/* New settings and routes: what waits is routed anew; what is under way finishes as it is. */
+/* New settings and routes: what waits is routed anew, in the next steps; what is under way finishes
+ * as it is. The old ones are not used any more. */
 void queue_reload(struct queue *queue, const struct queue_settings *settings,
                   const struct routes *routes, int64_t now_ms);
 
@@ -71,7 +73,8 @@ MUST_CHECK bool queue_restore(struct queue *queue, const struct envelope *envelo
                               struct bytes state, int64_t now_ms);
 
 enum queue_effect {
-    QUEUE_IDLE,    /* nothing to do before queue_deadline() */
+    QUEUE_IDLE,    /* nothing to do before queue_deadline(). That is now when there is more to do
+                      than fits in one step: what else waits may be done first */
     QUEUE_RESOLVE, /* find where the mail of task->lane's domain (its endpoint's host) goes, then
                       queue_resolved() */
     QUEUE_CONNECT, /* open one more connection for task->lane */

@@ -57,6 +57,7 @@ struct delivery {
     struct delivery *next;    /* of the same message */
     uint32_t failures_before; /* ready: the lane's failures when it joined */
     uint8_t state;
+    bool is_shared; /* ready: in a row of several senders */
 };
 
 /* What is kept of a message beside its recipients. */
@@ -73,6 +74,7 @@ struct message {
     uint64_t id;
     int64_t received_ms;
     uint32_t envelope_len, slot_count, active_count;
+    uint32_t sender;  /* sender_hash */
     uint32_t unsaved; /* recipients with news since the last save */
     bool is_in_todo, is_deleted, has_reverse_path;
     bool has_times;    /* the envelope has some: by_ms, hold_until_ms */
@@ -133,9 +135,11 @@ struct lane {
     struct list work;     /* in queue->work: look whether it wants something */
     struct heap_node due; /* in queue->pauses until until_ms, or fresh_until_ms */
     /* Its deliveries. */
-    struct list row;   /* of ready ones */
-    struct list turn;  /* in site->turns while there are ready ones */
-    size_t deliveries; /* in any state; with connections: who uses the lane */
+    uint64_t number;  /* in the keys of its rows */
+    struct list rows; /* of ready ones: struct row, see row.c */
+    size_t row_count;
+    size_t rows_to_look_at; /* the first so many, for what is past its time */
+    size_t deliveries;      /* in any state; with connections: who uses the lane */
     size_t ready;
     struct lane *site; /* NULL: not known */
     /* A domain's lane. */
@@ -146,9 +150,10 @@ struct lane {
     int64_t resolved_ms;    /* the last answer; 0: none yet */
     uint32_t site_failures; /* the site's, when it became the site */
     /* A site. */
-    struct list members, turns;
-    size_t offered;   /* ready deliveries of all whose site it is */
-    size_t resolving; /* members that are asked for again */
+    struct list members;
+    struct list turns; /* of senders: struct share, see row.c */
+    size_t offered;    /* ready deliveries of all whose site it is */
+    size_t resolving;  /* members that are asked for again */
     size_t active, connections, opening;
     struct window window;
     struct rate_account spent;
@@ -178,11 +183,15 @@ struct queue {
     const struct queue_settings *settings;
     const struct routes *routes;
     uint64_t generation, routing_serial, random;
-    int64_t now_ms;                         /* as last heard */
+    struct list *rerouted; /* those up to this one in by_arrival go by the current routes */
+    bool is_rerouting;     /* but for those behind it */
+    int64_t now_ms;        /* as last heard */
     struct map *messages, *lanes, *reports; /* by id, by the endpoint's name, by id */
-    struct list by_arrival;                 /* by id */
-    struct queue_mark marks[MARKS];         /* the newest first */
-    bool is_unsorted;                       /* but for what was restored since the last step */
+    struct map *rows, *shares;
+    uint64_t lanes_made;
+    struct list by_arrival;         /* by id */
+    struct queue_mark marks[MARKS]; /* the newest first */
+    bool is_unsorted;               /* but for what was restored since the last step */
     struct heap waiting, pauses, tokens, postponed; /* deliveries, lanes, lanes, reports */
     struct heap notices;
     struct list *noticed;  /* those up to this one in by_arrival have been looked at for lateness */
@@ -190,6 +199,7 @@ struct queue {
     size_t driven;         /* reports */
     struct message **todo; /* to save, report or remove */
     size_t todo_at, todo_count, todo_cap;
+    size_t steps_left; /* of this queue_step: it does a bounded amount of work */
     struct list work;
     struct list lingering; /* domains' lanes, the longest unused first */
     size_t lingering_count;
@@ -216,7 +226,8 @@ struct bytes outcome_remote(const struct outcome *outcome);
 /* --- message.c ---------------------------------------------------------------------------------
  */
 
-struct message *message_new(const struct envelope *envelope);
+/* seed: of the hash of its sender. */
+struct message *message_new(const struct envelope *envelope, uint64_t seed);
 /* Its deliveries are nowhere until it is released; what is active finishes first. */
 void message_hold(struct queue *queue, struct message *message);
 /* Goes on: its deliveries become ready, or wait as FUTURERELEASE asks. */
@@ -262,6 +273,28 @@ void delivery_expire(struct queue *queue, struct delivery *delivery, int64_t now
 uint32_t delivery_ridden(const struct delivery *delivery);
 /* The pause after so many attempts, jittered. */
 int64_t queue_backoff(struct queue *queue, uint32_t attempts);
+
+/* --- row.c -------------------------------------------------------------------------------------
+ */
+
+/* What tells senders apart: the reverse-path's domain, and its local part as far as it does not
+ * name a recipient. */
+uint32_t sender_hash(struct bytes reverse_path, uint64_t seed);
+void rows_free(struct queue *queue);
+/* Puts the delivery in its lane's row for its sender, at the end; takes it out. */
+void rows_add(struct queue *queue, struct delivery *delivery);
+void rows_remove(struct queue *queue, struct delivery *delivery);
+/* The lane has a site now; it is about to have none. */
+void rows_join(struct queue *queue, struct lane *lane);
+void rows_leave(struct queue *queue, struct lane *lane);
+/* The delivery whose turn it is at the site; the next time it is another sender's. NULL: none. */
+struct delivery *rows_next(struct lane *site);
+/* One that is ready in the lane; NULL: none. */
+struct delivery *rows_any(struct lane *lane);
+/* Fails what is past its time in the lane, in the next steps. */
+void lane_expire(struct queue *queue, struct lane *lane, int64_t now_ms);
+/* A step of that; false: there is nothing to do. May free the lane. */
+bool lane_expire_some(struct queue *queue, struct lane *lane, int64_t now_ms);
 
 /* --- lane.c ------------------------------------------------------------------------------------
  */

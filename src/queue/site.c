@@ -124,8 +124,7 @@ static void join_site(struct queue *queue, struct lane *lane, struct lane *site)
     lane->site = site;
     lane->site_failures = site->failures;
     list_append(&site->members, &lane->member);
-    if (lane->ready > 0)
-        list_append(&site->turns, &lane->turn);
+    rows_join(queue, lane);
     site->offered += lane->ready;
     lane_work(queue, site);
 }
@@ -144,7 +143,7 @@ static void leave_site(struct queue *queue, struct lane *lane)
         lane->failures = failures;
     }
     list_remove(&lane->member);
-    list_remove(&lane->turn);
+    rows_leave(queue, lane);
     site->offered -= lane->ready;
     if (lane->opening > 0)
         site->resolving--;
@@ -234,7 +233,7 @@ void queue_resolved(struct queue *queue, struct lane *lane, enum mx_outcome outc
         lane->site->resolving--;
         lane_work(queue, lane->site);
     }
-    /* It must outlive the last delivery that expires. */
+    /* It must not be freed on the way. */
     lane->deliveries++;
     if (outcome == MX_DEFERRED) {
         deferred(queue, lane, result);
@@ -254,7 +253,7 @@ bool lane_fail_some(struct queue *queue, struct lane *lane, int64_t now_ms)
     if (lane->resolution != RESOLUTION_FAILED || !lane_is_fresh(lane, now_ms) || lane->ready == 0)
         return false;
     for (size_t i = 0; i < FAIL_BATCH && lane->ready > 0; i++) {
-        struct delivery *delivery = LIST_FIRST(&lane->row, struct delivery, in.row);
+        struct delivery *delivery = rows_any(lane);
         struct message *message = delivery->message;
         message_todo(queue, message);
         delivery_withdraw(queue, delivery);

@@ -203,10 +203,11 @@ static size_t length(const struct list *ring)
 static void hold_lane(struct model *model, struct lane *lane)
 {
     size_t offered = 0, resolving = 0, turns = 0;
-    hold(model, length(&lane->row) == lane->ready && lane->ready <= lane->deliveries);
+    hold(model, length(&lane->rows) == lane->row_count && lane->row_count <= lane->ready);
+    hold(model, lane->ready <= lane->deliveries);
     hold(model, lane->connections >= lane->opening || lane_is_domain(lane));
     hold(model, !lane->is_suspended || lane->failure);
-    hold(model, list_is_empty(&lane->turn) == (!lane->site || lane->ready == 0));
+    hold(model, (rows_any(lane) != NULL) == (lane->ready > 0));
     hold(model, list_is_empty(&lane->linger) || lane->deliveries == 0);
     if (!lane_is_domain(lane)) {
         offered = lane->ready;
@@ -219,7 +220,7 @@ static void hold_lane(struct model *model, struct lane *lane)
         turns += member->ready > 0;
     }
     hold(model, offered == lane->offered && resolving == lane->resolving);
-    hold(model, turns == length(&lane->turns));
+    hold(model, (turns == 0) == list_is_empty(&lane->turns));
     /* Something is going to happen. */
     bool is_timed = lane->due.place != 0;
     bool may_rest = lane->ready == 0 || lane->opening > 0 || is_timed || lane->site;
@@ -258,7 +259,8 @@ static void pump(struct model *model)
         hold(model, tasks < 1000);
         switch (queue_step(model->queue, model->now_ms, &task)) {
         case QUEUE_IDLE:
-            hold(model, queue_deadline(model->queue) > model->now_ms);
+            if (queue_deadline(model->queue) <= model->now_ms)
+                continue;
             hold_saved(model);
             hold_whole(model);
             return;
@@ -294,6 +296,8 @@ static void add_message(struct model *model)
 {
     static const uint8_t notifies[] = {0, 0, NOTIFY_NEVER, NOTIFY_SUCCESS | NOTIFY_FAILURE,
                                        NOTIFY_FAILURE};
+    static const char *const senders[] = {"", "s@example.org", "t+1@example.org",
+                                          "t+2@example.org"};
     if (model->count == MESSAGES)
         return;
     struct kept *kept = &model->kept[model->count++];
@@ -301,7 +305,7 @@ static void add_message(struct model *model)
     kept->envelope = (struct envelope){
         .id = model->count,
         .received_ms = model->now_ms,
-        .reverse_path = dice(model, 4) ? BYTES("s@example.org") : BYTES_NONE,
+        .reverse_path = bytes_of(senders[dice(model, COUNT(senders))]),
         .recipients = kept->recipients,
         .recipient_count = 1 + dice(model, RECIPIENTS),
     };
@@ -535,6 +539,7 @@ static void heal(struct model *model)
     model->now_ms += MX_TTL_MOST_MS;
     pump(model);
     hold(model, map_count(model->queue->lanes) == 0);
+    hold(model, map_count(model->queue->rows) + map_count(model->queue->shares) == 0);
 }
 
 static void run(uint64_t seed)

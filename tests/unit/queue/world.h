@@ -92,7 +92,13 @@ static inline void world_add(struct world *world, uint64_t id, const char *to)
 
 static inline enum queue_effect world_step(struct world *world, struct queue_task *task)
 {
-    return queue_step(world->queue, world->now_ms, task);
+    enum queue_effect effect;
+    size_t steps = 0;
+    do
+        effect = queue_step(world->queue, world->now_ms, task);
+    while (effect == QUEUE_IDLE && queue_deadline(world->queue) <= world->now_ms &&
+           ++steps < 100000);
+    return effect;
 }
 
 #define expect_step(world, task, effect) assert_int_equal(world_step(world, task), effect)
