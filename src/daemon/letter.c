@@ -355,24 +355,31 @@ static void publish_letter(struct letter *letter, int root, struct sync_set *fol
     }
 }
 
-void letters_store(struct letter *const *letters, size_t count, int root)
+static void remove_failed(const struct letter_group *group, int root)
 {
-    struct sync_set files = {0}, folders = {0};
+    for (size_t i = 0; i < group->count; i++) {
+        struct letter *letter = group->letters[i];
+        for (size_t k = 0; k < letter->recipient_count; k++)
+            if (letter->recipients[k].error.os)
+                remove_file(letter, &letter->recipients[k], root);
+    }
+}
+
+void letters_store(const struct letter_group *written, const struct letter_group *published,
+                   int root)
+{
+    struct sync_set changed = {0};
     struct error err = {0};
-    for (size_t i = 0; i < count; i++)
-        write_letter(letters[i], root, &files);
-    bool is_synced = sync_end(&files, &err);
-    if (is_synced) {
-        for (size_t i = 0; i < count; i++)
-            publish_letter(letters[i], root, &folders);
-        is_synced = sync_end(&folders, &err);
+    for (size_t i = 0; i < published->count; i++)
+        publish_letter(published->letters[i], root, &changed);
+    for (size_t i = 0; i < written->count; i++)
+        write_letter(written->letters[i], root, &changed);
+    if (!sync_end(&changed, &err)) {
+        for (size_t i = 0; i < published->count; i++)
+            fail_all(published->letters[i], &err);
+        for (size_t i = 0; i < written->count; i++)
+            fail_all(written->letters[i], &err);
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!is_synced)
-            fail_all(letters[i], &err);
-        for (size_t k = 0; k < letters[i]->recipient_count; k++) {
-            if (letters[i]->recipients[k].error.os)
-                remove_file(letters[i], &letters[i]->recipients[k], root);
-        }
-    }
+    remove_failed(published, root);
+    remove_failed(written, root);
 }

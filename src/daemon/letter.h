@@ -54,9 +54,17 @@ bool letter_is_full(const struct letter *letter);
 
 /* Writes the text in memory to the file of the first recipient whose mailbox takes it. */
 void letter_spill(struct letter *letter, int root);
-/* Stores complete letters as one group, with few syncs for all of them: then each recipient has
- * its file in new/, durable with its folder, or an error and no file. */
-void letters_store(struct letter *const *letters, size_t count, int root);
+/* Letters that share syncs. */
+enum { LETTER_GROUP = 64 };
+struct letter_group {
+    struct letter *letters[LETTER_GROUP];
+    size_t count;
+};
+/* One step for two groups, with few syncs for both: `written` are complete letters, whose files are
+ * in tmp/ and durable afterwards; `published` were written by an earlier step: each of their
+ * recipients has its file in new/ afterwards, durable with its folder, or an error and no file. */
+void letters_store(const struct letter_group *written, const struct letter_group *published,
+                   int root);
 /* Removes what a letter that comes to nothing has on disk. */
 void letter_discard(struct letter *letter, int root);
 

@@ -1,5 +1,6 @@
-/* The mailbox agent: LMTP on a Unix socket in, Maildirs out. Messages that are complete while a
- * group is being stored make the next group. */
+/* The mailbox agent: LMTP on a Unix socket in, Maildirs out. Messages that are complete while
+ * others are being stored make the next group; a sync that makes one group's files durable does the
+ * same for the renames of the group before it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,6 @@
 #include "mail/trace.h"
 
 enum {
-    GROUP_LIMIT = 64,    /* messages stored as one */
     KNOWN_LIMIT = 20000, /* mailboxes remembered as prepared; then all are forgotten */
     ADDRESS_ARENA = 16 * 1024,
     RECIPIENT_LIMIT = 1000, /* of a transaction */
@@ -46,10 +46,10 @@ struct mailbox {
     struct map *known; /* boxes that were prepared */
     struct arena *arena;
     struct list visits;
-    struct list complete; /* letters that wait for the next group */
-    struct letter *group[GROUP_LIMIT];
-    size_t group_count; /* of the group that is being stored */
-    size_t jobs;        /* discards under way */
+    struct list complete;                   /* letters that wait for the next group */
+    struct letter_group written, published; /* that a step is under way for; or written before */
+    bool is_storing;
+    size_t jobs; /* discards under way */
     struct timer drain;
     bool is_draining;
 };
@@ -268,32 +268,36 @@ static void answer_letter(struct mailbox *mailbox, struct letter *letter_owned)
     free(answers);
 }
 
-static void group_run(void *context)
+static void step_run(void *context)
 {
     struct mailbox *mailbox = context;
-    letters_store(mailbox->group, mailbox->group_count, mailbox->root);
+    letters_store(&mailbox->written, &mailbox->published, mailbox->root);
 }
 
-static void group_done(void *context)
+static void step_done(void *context)
 {
     struct mailbox *mailbox = context;
-    size_t count = mailbox->group_count;
-    for (size_t i = 0; i < count; i++)
-        answer_letter(mailbox, mailbox->group[i]);
-    mailbox->group_count = 0;
+    mailbox->is_storing = false;
+    for (size_t i = 0; i < mailbox->published.count; i++)
+        answer_letter(mailbox, mailbox->published.letters[i]);
+    mailbox->published = mailbox->written;
+    mailbox->written.count = 0;
 }
 
-static void begin_group(struct mailbox *mailbox)
+static void begin_step(struct mailbox *mailbox)
 {
-    if (mailbox->group_count || list_is_empty(&mailbox->complete))
+    if (mailbox->is_storing)
         return;
+    struct letter_group *written = &mailbox->written;
     LIST_EACH (&mailbox->complete, struct letter, link, letter) {
-        if (mailbox->group_count < GROUP_LIMIT) {
+        if (written->count < LETTER_GROUP) {
             list_remove(&letter->link);
-            mailbox->group[mailbox->group_count++] = letter;
+            written->letters[written->count++] = letter;
         }
     }
-    hand_job(mailbox->hand, group_run, group_done, mailbox);
+    mailbox->is_storing = written->count > 0 || mailbox->published.count > 0;
+    if (mailbox->is_storing)
+        hand_job(mailbox->hand, step_run, step_done, mailbox);
 }
 
 /* --- The end --------------------------------------------------------------------------------- */
@@ -324,11 +328,10 @@ static void begin_drain(struct mailbox *mailbox)
 static void on_turn(void *context)
 {
     struct mailbox *mailbox = context;
-    begin_group(mailbox);
+    begin_step(mailbox);
     journal_flush(mailbox->child->journal);
     log_flush();
-    bool is_quiet =
-        list_is_empty(&mailbox->visits) && mailbox->group_count == 0 && mailbox->jobs == 0;
+    bool is_quiet = list_is_empty(&mailbox->visits) && !mailbox->is_storing && mailbox->jobs == 0;
     if (mailbox->is_draining && is_quiet)
         loop_stop(mailbox->loop);
 }

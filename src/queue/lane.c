@@ -113,10 +113,18 @@ void lane_work(struct queue *queue, struct lane *lane)
         list_append(&queue->work, &lane->work);
 }
 
+/* A Unix socket leads to a program of this host, which stores the faster the more messages it has
+ * at hand for one sync. */
+enum { UNIX_CONNECTIONS = 128 };
+
 size_t lane_limit(const struct queue *queue, const struct lane *lane)
 {
     size_t own = lane->endpoint.limits.connections;
-    size_t limit = own ? own : queue->settings->lane_connections;
+    if (own)
+        return own;
+    size_t limit = queue->settings->lane_connections;
+    if (lane->endpoint.unix_path.len && limit < UNIX_CONNECTIONS)
+        limit = UNIX_CONNECTIONS;
     return limit ? limit : 1;
 }
 

@@ -201,6 +201,14 @@ static const struct {
     {"CR alone is kept", false, BYTES_INIT("a\rb\r\n\r"), BYTES_INIT(HEAD "a\rb\n\r")},
 };
 
+static void store(struct place *place, struct letter **letters, size_t count)
+{
+    struct letter_group group = {.count = count}, none = {.count = 0};
+    memcpy(group.letters, letters, count * sizeof *letters);
+    letters_store(&group, &none, place->root);
+    letters_store(&none, &group, place->root);
+}
+
 static void store_split(struct place *place, size_t row, size_t cut, bool is_bytewise)
 {
     struct letter *letter = letter_new(BYTES("bob@example.net"), texts[row].keeps_crlf, 1);
@@ -213,7 +221,7 @@ static void store_split(struct place *place, size_t row, size_t cut, bool is_byt
         letter_add_text(letter, bytes_sub(text, 0, cut));
         letter_add_text(letter, bytes_from(text, cut));
     }
-    letters_store(&letter, 1, place->root);
+    store(place, &letter, 1);
     assert_int_equal(letter->recipients[0].error.os, 0);
     struct buf got = read_message(place, "example.org/ann");
     if (!bytes_equal(buf_view(&got), texts[row].want))
@@ -255,7 +263,7 @@ static void a_large_text_is_spilled_and_copied_to_each_recipient(void **state)
         spills++;
     }
     letter_add_text(letter, BYTES("end\r\n"));
-    letters_store(&letter, 1, place->root);
+    store(place, &letter, 1);
     for (size_t i = 0; i < COUNT(names); i++) {
         assert_int_equal(letter->recipients[i].error.os, 0);
         struct buf got = read_message(place, letter->recipients[i].box), head;
@@ -281,7 +289,7 @@ static void a_group_is_stored_whole(void **state)
                       i % 2 ? "example.org/ann" : "example.org/bea");
         letter_add_text(letters[i], BYTES("text\r\n"));
     }
-    letters_store(letters, LETTERS, place->root);
+    store(place, letters, LETTERS);
     for (size_t i = 0; i < LETTERS; i++) {
         assert_int_equal(letters[i]->recipients[0].error.os, 0);
         letter_free(letters[i]);
@@ -289,6 +297,28 @@ static void a_group_is_stored_whole(void **state)
     assert_int_equal(count_files(place, "example.org/ann", "new", NULL), LETTERS / 2);
     assert_int_equal(count_files(place, "example.org/bea", "new", NULL), LETTERS / 2);
     assert_int_equal(count_files(place, "example.org/bea", "tmp", NULL), 0);
+}
+
+/* What is in new/ is whole and durable: a group's files get there one step after they were written,
+ * while the next group's are being written. */
+static void a_step_publishes_what_the_one_before_wrote(void **state)
+{
+    struct place *place = *state;
+    struct letter_group groups[3] = {0};
+    for (size_t i = 0; i < COUNT(groups); i++) {
+        if (i < 2) {
+            struct letter *letter = letter_new(BYTES("bob@example.net"), false, 1);
+            add_recipient(place, letter, "ann@example.org", "example.org/ann");
+            letter_add_text(letter, BYTES("text\r\n"));
+            groups[i].letters[groups[i].count++] = letter;
+        }
+        struct letter_group none = {0};
+        letters_store(&groups[i], i > 0 ? &groups[i - 1] : &none, place->root);
+        assert_int_equal(count_files(place, "example.org/ann", "new", NULL), i);
+        assert_int_equal(count_files(place, "example.org/ann", "tmp", NULL), groups[i].count);
+    }
+    letter_free(groups[0].letters[0]);
+    letter_free(groups[1].letters[0]);
 }
 
 /* A mailbox that cannot be made fails its own recipient only. */
@@ -304,7 +334,7 @@ static void one_bad_mailbox_spoils_nothing_else(void **state)
         letter_add_text(letter, BYTES("text\r\n"));
         if (is_large)
             letter_spill(letter, place->root);
-        letters_store(&letter, 1, place->root);
+        store(place, &letter, 1);
         assert_int_equal(letter->recipients[0].error.os, ENOTDIR);
         assert_int_equal(letter->recipients[1].error.os, 0);
         assert_int_equal(count_files(place, "example.org/ann", "new", NULL), 1);
@@ -333,7 +363,7 @@ static void a_removed_mailbox_is_made_again(void **state)
     letter_add_recipient(letter, BYTES("ann@example.org"), BYTES("example.org/ann"), &place->namer,
                          false);
     letter_add_text(letter, BYTES("text\r\n"));
-    letters_store(&letter, 1, place->root);
+    store(place, &letter, 1);
     assert_int_equal(letter->recipients[0].error.os, 0);
     assert_int_equal(count_files(place, "example.org/ann", "new", NULL), 1);
     letter_free(letter);
@@ -363,6 +393,8 @@ int main(void)
                                         remove_place),
         cmocka_unit_test_setup_teardown(a_large_text_is_spilled_and_copied_to_each_recipient,
                                         make_place, remove_place),
+        cmocka_unit_test_setup_teardown(a_step_publishes_what_the_one_before_wrote, make_place,
+                                        remove_place),
         cmocka_unit_test_setup_teardown(a_group_is_stored_whole, make_place, remove_place),
         cmocka_unit_test_setup_teardown(one_bad_mailbox_spoils_nothing_else, make_place,
                                         remove_place),
