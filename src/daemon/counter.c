@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "daemon/desk.h"
+#include "daemon/ipc.h"
 
 /* The control process asks for one page at a time; more than this unsent means it has stopped
  * reading, and the channel is not worth keeping. */

@@ -1,0 +1,117 @@
+/* The worker as a process: what the supervisor hands over and says, the control process's requests,
+ * the real disk. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/child.h"
+#include "daemon/counter.h"
+#include "daemon/inbound.h"
+#include "daemon/orders.h"
+#include "disk/disk_real.h"
+
+struct process {
+    struct child *child;
+    struct loop *loop;
+    struct disk *disk;
+    struct token *token;
+    struct worker worker;
+    struct orders *orders;   /* from the supervisor */
+    struct counter *counter; /* to the control process; NULL: none at the moment */
+};
+
+static void on_turn(void *context)
+{
+    struct process *process = context;
+    worker_turn(&process->worker);
+    journal_flush(process->child->journal);
+    log_flush();
+    if (worker_is_done(&process->worker))
+        loop_stop(process->loop);
+}
+
+static void on_stop(void *context)
+{
+    struct process *process = context;
+    worker_stop(&process->worker);
+}
+
+static void on_gone(void *context)
+{
+    struct process *process = context;
+    worker_stop(&process->worker);
+    worker_kill(&process->worker);
+}
+
+static void on_reload(void *context, struct config *config_owned)
+{
+    struct process *process = context;
+    process->child->config = config_owned;
+    worker_reload(&process->worker, config_owned);
+}
+
+static void on_peer(void *context, int fd_owned)
+{
+    struct process *process = context;
+    struct error err;
+    counter_close(process->counter);
+    process->counter = counter_open(&process->worker, fd_owned, &err);
+    if (!process->counter)
+        log_error("ipc-error", LOG_TEXT("reason", err.text));
+}
+
+static const struct orders_events order_events = {on_reload, on_peer, on_stop, on_gone};
+
+static bool process_open(struct process *process, struct error *err)
+{
+    struct child *child = process->child;
+    if (!(process->loop = loop_new(err)))
+        return false;
+    if (child->token_fd >= 0 && !(process->token = token_map(child->token_fd, err)))
+        return false;
+    process->disk = disk_real_new();
+    struct worker_ground ground = {.config = child->config,
+                                   .loop = process->loop,
+                                   .disk = process->disk,
+                                   .token = process->token,
+                                   .shard = child->index};
+    if (!worker_open(&process->worker, &ground, err))
+        return false;
+    for (size_t i = 0; i < child->listener_count; i++)
+        if (!gate_open(&process->worker, child->listeners[i], i, err))
+            return false;
+    if (child->control_fd >= 0)
+        on_peer(process, child->control_fd);
+    process->orders = orders_open(process->loop, child, &order_events, process, err);
+    if (!process->orders)
+        return false;
+    loop_on_turn(process->loop, on_turn, process);
+    return true;
+}
+
+static void process_close(struct process *process)
+{
+    orders_close(process->orders);
+    counter_close(process->counter);
+    worker_close(&process->worker);
+    disk_free(process->disk);
+    token_unmap(process->token);
+    loop_on_turn(process->loop, NULL, NULL);
+    loop_free(process->loop);
+}
+
+int worker_main(struct child *child)
+{
+    struct process process = {.child = child};
+    struct error err;
+    if (!process_open(&process, &err) || !child_ready(child, &err)) {
+        log_error("worker-failed", LOG_TEXT("reason", err.text));
+        /* Half opened, nothing accepted: there is nothing to put in order. */
+        _exit(EXIT_FAILURE);
+    }
+    log_set_buffered(true);
+    loop_run(process.loop);
+    log_set_buffered(false);
+    process_close(&process);
+    return EXIT_SUCCESS;
+}
