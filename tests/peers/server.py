@@ -101,6 +101,7 @@ class Postrider:
         self.mx = free_port()
         self.submission = free_port()
         self.process = None
+        self.environment = {}  # beyond that of the tests
         self.log_path = self.folder / "log"
         self.config_path = self.folder / "postrider.yaml"
         self.config = {
@@ -132,7 +133,7 @@ class Postrider:
             self.process = subprocess.Popen(
                 [binary(), "serve", "--config", self.config_path],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
-                env={**os.environ, "TZ": "UTC"}, start_new_session=True)
+                env={**os.environ, "TZ": "UTC", **self.environment}, start_new_session=True)
 
     def is_ready(self):
         if self.process.poll() is not None:
