@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "facts/facts.h"
 
 /* --- Addresses of a host -----------------------------------------------------------------------
  */

@@ -2,9 +2,10 @@
  * connection tries them (RFC 5321, 5.1). Pure: facts, time and chance are handed in. */
 #pragma once
 
-#include "facts/facts.h"
 #include "policy/networks.h"
 #include "queue/mx.h"
+
+struct facts; /* facts/facts.h */
 
 /* --- Addresses of a host -----------------------------------------------------------------------
  */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "facts/facts.h"
 #include "queue/hosts.h"
 
 enum { PORT = 25, SEEDS = 64 };
