@@ -20,6 +20,14 @@ int64_t instant_steady_ms(void)
     return clock_ms(CLOCK_MONOTONIC);
 }
 
+int64_t instant_steady_us(void)
+{
+    struct timespec now;
+    int failed = clock_gettime(CLOCK_MONOTONIC, &now);
+    ASSERT(!failed);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 /* Days from 1970-01-01 and back, by eras of 400 years that begin on 1 March (the leap day last). */
 static int64_t days_from_civil(int64_t year, int month, int day)
 {

@@ -8,6 +8,8 @@
 int64_t instant_now_ms(void);
 /* A clock that never jumps (ms since some past), for timeouts. Not for pure layers. */
 int64_t instant_steady_ms(void);
+/* The same clock in µs, for what is measured. Not for pure layers. */
+int64_t instant_steady_us(void);
 
 /* Appends RFC 3339 in UTC with milliseconds: 2026-11-24T03:07:04.123Z. */
 void instant_print(struct buf *out, int64_t instant_ms);
