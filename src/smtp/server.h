@@ -36,6 +36,8 @@ struct smtp_server_settings {
     int64_t data_timeout_ms;    /* between two blocks of data: at least 3 minutes */
     uint64_t data_rate_min;     /* bytes a second over a whole message, after a minute's grace;
                                    slower senders are ended with 421 4.4.2; 0: any */
+    unsigned hidden;            /* OFFERS_… (smtp/extensions.h) that EHLO's reply leaves out, so
+                                   that a test's server looks like a lesser one */
 };
 
 enum smtp_server_effect {

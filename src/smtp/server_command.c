@@ -7,6 +7,7 @@
 #include "base/instant.h"
 #include "base/memory.h"
 #include "smtp/command.h"
+#include "smtp/extensions.h"
 #include "smtp/reply.h"
 
 enum { HELO_LIMIT = 255, LIMIT_VALUE_MAX = 999999 /* RFC 9422, 4.1 */ };
@@ -82,6 +83,12 @@ static void add_future_release(struct smtp_server *server)
              last.second);
 }
 
+static void add_offer(struct smtp_server *server, unsigned offer, const char *line)
+{
+    if (!(server->settings->hidden & offer))
+        buf_add(&server->output, bytes_of(line));
+}
+
 static void cmd_ehlo(struct smtp_server *server, struct bytes argument)
 {
     const struct smtp_server_settings *settings = server->settings;
@@ -91,21 +98,27 @@ static void cmd_ehlo(struct smtp_server *server, struct bytes argument)
     server->is_extended = true;
     struct buf *out = &server->output;
     add_hostname_line(server, "250-");
-    buf_add(out, BYTES("250-PIPELINING\r\n250-SIZE "));
-    buf_add_u64(out, settings->size_limit);
-    buf_add(out, BYTES("\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n"
-                       "250-ENHANCEDSTATUSCODES\r\n"));
+    add_offer(server, OFFERS_PIPELINING, "250-PIPELINING\r\n");
+    if (!(settings->hidden & OFFERS_SIZE)) {
+        buf_add(out, BYTES("250-SIZE "));
+        buf_add_u64(out, settings->size_limit);
+        buf_add(out, BYTES("\r\n"));
+    }
+    add_offer(server, OFFERS_8BITMIME, "250-8BITMIME\r\n");
+    add_offer(server, OFFERS_BINARYMIME, "250-BINARYMIME\r\n");
+    add_offer(server, OFFERS_CHUNKING, "250-CHUNKING\r\n");
+    add_offer(server, OFFERS_SMTPUTF8, "250-SMTPUTF8\r\n");
     /* Who stores mail for good sends no notifications: with DSN not offered, the client does
      * (RFC 3461, 5.2.3). */
     if (!is_lmtp)
-        buf_add(out, BYTES("250-DSN\r\n"));
+        add_offer(server, OFFERS_DSN, "250-DSN\r\n");
     add_limits(server);
     if (settings->role == ROLE_SUBMISSION) {
         buf_add(out, BYTES("250-DELIVERBY\r\n"));
         if (settings->hold_limit_ms > 0)
             add_future_release(server);
     }
-    buf_add(out, BYTES("250 SMTPUTF8\r\n"));
+    buf_add(out, BYTES("250 ENHANCEDSTATUSCODES\r\n"));
 }
 
 static void cmd_helo(struct smtp_server *server, struct bytes argument)

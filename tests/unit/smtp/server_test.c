@@ -283,6 +283,8 @@ static void set_option(struct smtp_server_settings *settings, struct bytes optio
         settings->error_limit = number;
     else if (bytes_equal(key, BYTES("messages")))
         settings->transaction_limit = number;
+    else if (bytes_equal(key, BYTES("hidden")))
+        settings->hidden = (unsigned)number;
     else if (bytes_equal(key, BYTES("hold")))
         settings->hold_limit_ms = (int64_t)number;
     else
