@@ -1,6 +1,8 @@
 /* postrider's subcommands: one file each; main.c only dispatches. */
 #pragma once
 
+#include <stdio.h>
+
 #include <jansson.h>
 
 #include "base/buf.h"
@@ -45,6 +47,10 @@ struct command {
     unsigned takes;    /* TAKES_… */
     size_t least_words, most_words;
     int (*run)(const struct options *options);
+    /* A command with many options of its own reads all of them itself (run is NULL), and prints
+     * them for the help. */
+    int (*run_own)(char **arguments, size_t count);
+    void (*print_options)(FILE *out);
 };
 
 int command_serve(const struct options *options);
@@ -57,6 +63,12 @@ int command_queue_retry(const struct options *options);
 int command_queue_delete(const struct options *options);
 int command_queue_stats(const struct options *options);
 int command_trace(const struct options *options);
+int command_bench_send(char **arguments, size_t count);
+int command_bench_sink(char **arguments, size_t count);
+int command_bench_relay(char **arguments, size_t count);
+void command_bench_send_options(FILE *out);
+void command_bench_sink_options(FILE *out);
+void command_bench_relay_options(FILE *out);
 int command_reload(const struct options *options);
 int command_stop(const struct options *options);
 

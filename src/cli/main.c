@@ -11,25 +11,25 @@ static const struct command commands[] = {
      "SIGINT stop it (limits.drain), SIGHUP makes it read its configuration again.\n"
      "Example:\n"
      "  postrider serve --config postrider.yaml\n",
-     0, 0, 0, command_serve},
+     0, 0, 0, .run = command_serve},
     {"check", "", "read the configuration and say what is wrong with it",
      "Checks the configuration only: permissions, DNS and ports are not looked at in this "
      "version.\n"
      "Exit status 0: good, 1: there are problems, each printed with its line and remedy.\n"
      "Example:\n"
      "  postrider check --config postrider.yaml\n",
-     TAKES_JSON, 0, 0, command_check},
+     TAKES_JSON, 0, 0, .run = command_check},
     {"queue list", "[ID|OPTION...]", "list the messages that are not finished",
      "Without options all of them.\n"
      "Examples:\n"
      "  postrider queue list --from @example.org --status deferred\n"
      "  postrider queue list --json | jq '.[] | select(.size > 1000000) | .id'\n",
-     TAKES_JSON | TAKES_SELECTION, 0, 1, command_queue_list},
+     TAKES_JSON | TAKES_SELECTION, 0, 1, .run = command_queue_list},
     {"queue show", "ID", "show one message and each of its recipients",
      "Exit status 1: there is no such message.\n"
      "Example:\n"
      "  postrider queue show 06fz3k8m0a1b2\n",
-     TAKES_JSON, 1, 1, command_queue_show},
+     TAKES_JSON, 1, 1, .run = command_queue_show},
     {"queue hold", "ID|all|OPTION...", "keep messages from being tried until they are released",
      "They make no attempts, send no reports and do not expire; a restart changes nothing in "
      "that.\n"
@@ -37,12 +37,12 @@ static const struct command commands[] = {
      "Examples:\n"
      "  postrider queue hold --from hacked@example.org\n"
      "  postrider queue hold --domain partner.example\n",
-     TAKES_JSON | TAKES_SELECTION | TAKES_DRY_RUN, 0, 1, command_queue_hold},
+     TAKES_JSON | TAKES_SELECTION | TAKES_DRY_RUN, 0, 1, .run = command_queue_hold},
     {"queue release", "ID|all|OPTION...", "let held messages go on",
      "At once; their age has been counted on meanwhile. Exit status 1: there is no such message.\n"
      "Example:\n"
      "  postrider queue release --status held --domain partner.example\n",
-     TAKES_JSON | TAKES_SELECTION | TAKES_DRY_RUN, 0, 1, command_queue_release},
+     TAKES_JSON | TAKES_SELECTION | TAKES_DRY_RUN, 0, 1, .run = command_queue_release},
     {"queue retry", "ID|all|OPTION...", "try messages now",
      "Destinations that were suspended because they did not answer are tried again too; with\n"
      "--lane, only what goes to that destination is. Held messages stay held.\n"
@@ -51,7 +51,7 @@ static const struct command commands[] = {
      "  postrider queue retry 06fz3k8m0a1b2\n"
      "  postrider queue retry all\n"
      "  postrider queue retry --lane smtp://smarthost.example:25\n",
-     TAKES_JSON | TAKES_SELECTION | TAKES_DRY_RUN, 0, 1, command_queue_retry},
+     TAKES_JSON | TAKES_SELECTION | TAKES_DRY_RUN, 0, 1, .run = command_queue_retry},
     {"queue delete", "ID|all|OPTION...", "remove messages without delivery and without a report",
      "Deliveries under way finish first. More than one named message is asked about first, or "
      "needs\n"
@@ -59,11 +59,11 @@ static const struct command commands[] = {
      "Examples:\n"
      "  postrider queue delete 06fz3k8m0a1b2\n"
      "  postrider queue delete --from hacked@example.org --dry-run\n",
-     TAKES_JSON | TAKES_SELECTION | TAKES_DRY_RUN | TAKES_YES, 0, 1, command_queue_delete},
+     TAKES_JSON | TAKES_SELECTION | TAKES_DRY_RUN | TAKES_YES, 0, 1, .run = command_queue_delete},
     {"queue stats", "", "count messages, deliveries and results",
      "Example:\n"
      "  postrider queue stats --json\n",
-     TAKES_JSON, 0, 0, command_queue_stats},
+     TAKES_JSON, 0, 0, .run = command_queue_stats},
     {"trace", "ID|ADDRESS|HOST", "tell the story of messages",
      "Reads the processes' trace journals, which works while the server is stopped too.\n"
      "Exit status 1: nothing is known.\n"
@@ -71,21 +71,43 @@ static const struct command commands[] = {
      "  postrider trace 06fz3k8m0a1b2\n"
      "  postrider trace ann@example.org\n"
      "  postrider trace mx.example.org\n",
-     TAKES_JSON, 1, 1, command_trace},
+     TAKES_JSON, 1, 1, .run = command_trace},
+    {"bench send", "", "put load on a mail server of your own",
+     "Sends messages by SMTP or LMTP, pipelined, as fast as it goes or by a schedule, and prints\n"
+     "rates, latencies and refusals. Exit status 0: all was accepted, 1: not all, 75: the server\n"
+     "cannot be reached.\n"
+     "Examples:\n"
+     "  postrider bench send --server 127.0.0.1:2525 --sessions 50 --count 100000\n"
+     "  postrider bench send --server 127.0.0.1:2525 --rate 1000 --duration 30s --size 1K-64K\n",
+     0, 0, 0, .run_own = command_bench_send, .print_options = command_bench_send_options},
+    {"bench sink", "", "take all mail and throw it away",
+     "Listens until it is interrupted, and prints what came; it misbehaves as asked for.\n"
+     "Examples:\n"
+     "  postrider bench sink --listen 127.0.0.1:2599\n"
+     "  postrider bench sink --listen 127.0.0.1:2599 --tempfail 10 --drop 1 --seed 7\n",
+     0, 0, 0, .run_own = command_bench_sink, .print_options = command_bench_sink_options},
+    {"bench relay", "", "send through a server, and count what arrives",
+     "Sends to the server and is the sink that it relays to. Each message is known again by its\n"
+     "number: none may be lost, none come twice. Exit status as of bench send, and 1 when\n"
+     "something was lost or came twice.\n"
+     "Example:\n"
+     "  postrider bench relay --server 127.0.0.1:2525 --sink 127.0.0.1:2599 --count 100000 \\\n"
+     "      --to user%d@partner.example\n",
+     0, 0, 0, .run_own = command_bench_relay, .print_options = command_bench_relay_options},
     {"reload", "", "make the server read its configuration again",
      "With a problem in it the old configuration stays in force and the exit status is 1. Changes "
      "of\n"
      "listen, workers, spool.path, run, user and deliver.mailbox need a restart.\n"
      "Example:\n"
      "  postrider reload && postrider queue retry all\n",
-     TAKES_JSON, 0, 0, command_reload},
+     TAKES_JSON, 0, 0, .run = command_reload},
     {"stop", "", "end the server",
      "Waits until sessions and deliveries under way are finished (limits.drain) and the server "
      "has\n"
      "ended. Mail that is not delivered stays in the spool.\n"
      "Example:\n"
      "  postrider stop\n",
-     TAKES_JSON, 0, 0, command_stop},
+     TAKES_JSON, 0, 0, .run = command_stop},
 };
 
 static const struct option {
@@ -162,6 +184,12 @@ static void print_options(unsigned takes)
 
 static int print_help(const struct command *command)
 {
+    if (command->print_options) {
+        printf("usage: postrider %s OPTION ...\n\n%s\n\n%s\n", command->name, command->does,
+               command->help);
+        command->print_options(stdout);
+        return EXIT_GOOD;
+    }
     printf("usage: postrider %s [--config FILE]%s%s%s\n\n%s\n\n%s\n", command->name,
            command->takes & TAKES_JSON ? " [--json]" : "", command->usage[0] ? " " : "",
            command->usage, command->does, command->help);
@@ -273,6 +301,22 @@ static bool takes_all(const struct command *command, struct options *options)
     return true;
 }
 
+/* No command has these words. */
+static int complain_of_words(const struct options *options)
+{
+    static const struct {
+        const char *first, *text;
+    } groups[] = {
+        {"bench", "bench takes send, sink or relay, not"},
+        {"queue", "queue takes list, show, hold, release, retry, delete or stats, not"},
+    };
+    for (size_t i = 0; i < COUNT(groups); i++)
+        if (strcmp(options->words[0], groups[i].first) == 0)
+            return complain(groups[i].text,
+                            options->word_count > 1 ? options->words[1] : "nothing");
+    return complain("there is no command", options->words[0]);
+}
+
 static int dispatch(struct options *options, bool is_help)
 {
     if (options->word_count && strcmp(options->words[0], "help") == 0) {
@@ -291,12 +335,7 @@ static int dispatch(struct options *options, bool is_help)
     size_t named;
     const struct command *command = find_command(options->words, options->word_count, &named);
     if (!command)
-        return complain(strcmp(options->words[0], "queue") == 0
-                            ? "queue takes list, show, hold, release, retry, delete or stats, not"
-                            : "there is no command",
-                        strcmp(options->words[0], "queue") != 0 ? options->words[0]
-                        : options->word_count > 1               ? options->words[1]
-                                                                : "nothing");
+        return complain_of_words(options);
     if (is_help)
         return print_help(command);
     options->words += named;
@@ -310,6 +349,23 @@ static int dispatch(struct options *options, bool is_help)
     return command->run(options);
 }
 
+/* Runs a command that reads its options itself; false: it is none of these. */
+static bool run_own(int count, char **arguments, int *status)
+{
+    size_t named;
+    const struct command *command =
+        find_command((const char *const *)arguments + 1, count > 0 ? (size_t)count - 1 : 0, &named);
+    if (!command || !command->run_own)
+        return false;
+    for (int i = 1; i < count; i++)
+        if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) {
+            *status = print_help(command);
+            return true;
+        }
+    *status = command->run_own(arguments + 1 + named, (size_t)count - 1 - named);
+    return true;
+}
+
 int main(int count, char **arguments)
 {
     /* How the supervisor starts its children; not for people. */
@@ -317,6 +373,9 @@ int main(int count, char **arguments)
         return child_run(arguments[2], arguments[3]);
     if (count == 2 && strcmp(arguments[1], "--version") == 0)
         return print_version();
+    int own_status;
+    if (run_own(count, arguments, &own_status))
+        return own_status;
     const char **words = calloc((size_t)count, sizeof *words);
     struct options options = {.config = COMMAND_CONFIG_DEFAULT, .words = words};
     bool is_help = false;
