@@ -74,7 +74,7 @@ uint32_t delivery_ridden(const struct delivery *delivery)
                : 0;
 }
 
-static void ride_ends(struct delivery *delivery)
+static void ride_ends(struct queue *queue, struct delivery *delivery)
 {
     uint32_t ridden = delivery_ridden(delivery);
     if (ridden == 0)
@@ -84,8 +84,9 @@ static void ride_ends(struct delivery *delivery)
         struct slot *slot = &message->slots[i];
         if (slot->delivery != delivery)
             continue;
-        slot->attempts += ridden;
-        slot_set_outcome(slot, outcome_duplicate(lane_failure(delivery->lane)));
+        slot_count_attempts(slot, ridden);
+        slot_set_outcome(queue, slot, outcome_use(lane_failure(delivery->lane)),
+                         lane_failed_ms(delivery->lane));
     }
 }
 
@@ -96,7 +97,7 @@ void delivery_withdraw(struct queue *queue, struct delivery *delivery)
         queue->stats.deliveries_waiting--;
     } else {
         ASSERT(delivery->state == DELIVERY_READY);
-        ride_ends(delivery);
+        ride_ends(queue, delivery);
         rows_remove(queue, delivery);
         struct lane *lane = delivery->lane;
         lane->ready--;
@@ -151,7 +152,7 @@ void delivery_expire(struct queue *queue, struct delivery *delivery, int64_t now
         struct slot *slot = &message->slots[i];
         if (slot->delivery != delivery)
             continue;
-        slot_set_outcome(slot, outcome_decided("5.4.7", buf_view(&reason), slot->outcome));
+        slot_decide(queue, slot, "5.4.7", buf_view(&reason));
         slot_fail(queue, message, slot);
     }
     delivery_drop(queue, delivery);
@@ -172,7 +173,7 @@ static struct delivery *delivery_split(struct queue *queue, struct delivery *del
         delivery_withdraw(queue, delivery);
         return delivery;
     }
-    ride_ends(delivery);
+    ride_ends(queue, delivery);
     delivery->failures_before = lane_failures(delivery->lane);
     struct delivery *part = delivery_new(queue, message, delivery->lane);
     for (size_t i = 0; most > 0; i++) {
@@ -305,15 +306,16 @@ void queue_result(struct queue *queue, struct queue_delivery *taken,
         return;
     queue->now_ms = now_ms;
     note_answer(active_of(taken), result, now_ms);
-    slot_set_outcome(slot, outcome_new(result, endpoint->name, now_ms));
-    slot->outcome->was_relayed = result->outcome == DELIVERED && endpoint->kind != ENDPOINT_LMTP;
+    bool was_relayed = result->outcome == DELIVERED && endpoint->kind != ENDPOINT_LMTP;
+    slot_set_outcome(queue, slot,
+                     outcome_new(&queue->outcomes, result, endpoint->name, was_relayed), now_ms);
     switch (result->outcome) {
     case DELIVERED:
-        slot->attempts++;
+        slot_count_attempts(slot, 1);
         slot_deliver(queue, message, slot, result->has_dsn);
         return;
     case FAILED:
-        slot->attempts++;
+        slot_count_attempts(slot, 1);
         slot_fail(queue, message, slot);
         return;
     case DEFERRED: return; /* counted when the delivery is finished */
@@ -330,7 +332,8 @@ static uint32_t count_attempts(struct queue *queue, const struct delivery *deliv
         struct slot *slot = &message->slots[i];
         if (slot->delivery != delivery)
             continue;
-        if (++slot->attempts > most)
+        slot_count_attempts(slot, 1);
+        if (slot->attempts > most)
             most = slot->attempts;
         queue->stats.deferred++;
         message->unsaved++;

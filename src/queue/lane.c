@@ -57,10 +57,10 @@ struct lane *lane_for(struct queue *queue, const struct endpoint *endpoint)
     return lane;
 }
 
-void lane_free(struct lane *lane)
+void lane_free(struct queue *queue, struct lane *lane)
 {
     free(lane->hosts_owned);
-    free(lane->failure);
+    outcome_leave(&queue->outcomes, lane->failure);
     free(lane);
 }
 
@@ -91,7 +91,7 @@ void lane_release(struct queue *queue, struct lane *lane)
     heap_remove(&queue->tokens, &lane->token);
     map_take(queue->lanes, lane->endpoint.name);
     queue->stats.lanes_suspended -= lane->is_suspended;
-    lane_free(lane);
+    lane_free(queue, lane);
 }
 
 const struct endpoint *lane_endpoint(const struct lane *lane)
@@ -222,7 +222,7 @@ void lane_resume(struct queue *queue, struct lane *lane)
 static void lift(struct queue *queue, struct lane *lane, int64_t since_ms)
 {
     /* A probe, or a question, under way will tell. */
-    if (lane->opening > 0 || (lane->failure && lane->failure->at_ms >= since_ms) ||
+    if (lane->opening > 0 || (lane->failure && lane->failed_ms >= since_ms) ||
         lane->resolved_ms >= since_ms)
         return;
     lane->fresh_until_ms = 0;
@@ -246,6 +246,20 @@ const struct outcome *lane_failure(const struct lane *lane)
 {
     bool is_sites = lane_failures(lane) != lane->failures;
     return is_sites ? lane->site->failure : lane->failure;
+}
+
+int64_t lane_failed_ms(const struct lane *lane)
+{
+    bool is_sites = lane_failures(lane) != lane->failures;
+    return is_sites ? lane->site->failed_ms : lane->failed_ms;
+}
+
+void lane_set_failure(struct queue *queue, struct lane *lane, struct outcome *outcome_owned,
+                      int64_t failed_ms)
+{
+    outcome_leave(&queue->outcomes, lane->failure);
+    lane->failure = outcome_owned;
+    lane->failed_ms = failed_ms;
 }
 
 void queue_connected(struct queue *queue, struct lane *lane, int64_t now_ms)
@@ -274,8 +288,8 @@ void lane_failed(struct queue *queue, struct lane *lane, const struct delivery_r
     queue->stats.lanes_suspended += !lane->is_suspended;
     lane->is_suspended = true;
     lane->failures++;
-    free(lane->failure);
-    lane->failure = outcome_new(failure, lane->endpoint.name, now_ms);
+    lane_set_failure(queue, lane,
+                     outcome_new(&queue->outcomes, failure, lane->endpoint.name, false), now_ms);
     lane_expire(queue, lane, now_ms);
     LIST_EACH (&lane->members, struct lane, member, member)
         lane_expire(queue, member, now_ms);

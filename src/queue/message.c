@@ -41,10 +41,10 @@ struct arena *message_open(const struct message *message, struct envelope *out)
     return arena;
 }
 
-void message_free(struct message *message)
+void message_free(struct queue *queue, struct message *message)
 {
     for (size_t i = 0; i < message->slot_count; i++)
-        free(message->slots[i].outcome);
+        outcome_leave(&queue->outcomes, message->slots[i].outcome);
     free(message);
 }
 
@@ -75,7 +75,7 @@ void message_drop(struct queue *queue, struct message *message)
         queue->rerouted = message->by_arrival.previous;
     queue->stats.held -= message->flags & MESSAGE_HELD ? 1 : 0;
     list_remove(&message->by_arrival);
-    message_free(message);
+    message_free(queue, message);
 }
 
 void message_todo(struct queue *queue, struct message *message)
@@ -150,7 +150,7 @@ static struct bytes domain_of(struct bytes address)
 static void fail_unroutable(struct queue *queue, struct message *message, struct slot *slot)
 {
     struct bytes reason = BYTES("no route: the address has no domain, or one that is too long");
-    slot_set_outcome(slot, outcome_decided("5.4.4", reason, slot->outcome));
+    slot_decide(queue, slot, "5.4.4", reason);
     slot_fail(queue, message, slot);
     message_todo(queue, message);
 }
@@ -274,10 +274,24 @@ void message_release(struct queue *queue, struct message *message, int64_t now_m
 /* --- Slots -------------------------------------------------------------------------------------
  */
 
-void slot_set_outcome(struct slot *slot, struct outcome *outcome_owned)
+void slot_set_outcome(struct queue *queue, struct slot *slot, struct outcome *outcome_owned,
+                      int64_t at_ms)
 {
-    free(slot->outcome);
+    outcome_leave(&queue->outcomes, slot->outcome);
     slot->outcome = outcome_owned;
+    slot->at_s = at_ms > 0 && at_ms / 1000 <= UINT32_MAX ? (uint32_t)(at_ms / 1000) : 0;
+}
+
+void slot_decide(struct queue *queue, struct slot *slot, const char *status, struct bytes reason)
+{
+    struct outcome *decided = outcome_decided(&queue->outcomes, status, reason, slot->outcome);
+    slot_set_outcome(queue, slot, decided, (int64_t)slot->at_s * 1000);
+}
+
+void slot_count_attempts(struct slot *slot, uint32_t count)
+{
+    uint32_t most = UINT16_MAX - slot->attempts;
+    slot->attempts = (uint16_t)(slot->attempts + (count < most ? count : most));
 }
 
 static void slot_close(struct queue *queue, struct message *message, struct slot *slot,

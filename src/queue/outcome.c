@@ -1,16 +1,59 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "queue/queue_state.h"
 
-static struct outcome *outcome_make(struct bytes reply, struct bytes remote)
+/* A million messages that one destination deferred have one outcome, or few: alike ones are one
+ * block with a count of those who have it, found by its hash. Where two have one hash (it takes
+ * the seed to make that happen), the second is simply not shared. */
+
+void outcomes_init(struct outcomes *outcomes, uint64_t seed)
+{
+    outcomes->by_hash = map_new(seed);
+    outcomes->seed = seed;
+}
+
+void outcomes_done(struct outcomes *outcomes)
+{
+    map_free(outcomes->by_hash);
+}
+
+/* All of it but the count. */
+static struct bytes content(const struct outcome *outcome)
+{
+    size_t before = offsetof(struct outcome, code);
+    size_t len = sizeof *outcome + outcome->reply_len + outcome->remote_len;
+    return (struct bytes){(const uint8_t *)outcome + before, len - before};
+}
+
+static struct outcome *share(struct outcomes *outcomes, struct outcome *made_owned)
+{
+    uint64_t hash = hash_bytes(content(made_owned), outcomes->seed);
+    struct outcome *found = map_find_u64(outcomes->by_hash, hash);
+    made_owned->users = 1;
+    if (!found) {
+        map_add_u64(outcomes->by_hash, hash, made_owned);
+        return made_owned;
+    }
+    if (!bytes_equal(content(found), content(made_owned)))
+        return made_owned;
+    free(made_owned);
+    found->users++;
+    return found;
+}
+
+static struct outcome *outcome_make(struct bytes status, struct bytes reply, struct bytes remote)
 {
     reply = bytes_sub(reply, 0, REPLY_LIMIT);
     remote = bytes_sub(remote, 0, OUTCOME_REMOTE_LIMIT);
     struct outcome *outcome = memory_new(1, sizeof *outcome + reply.len + remote.len);
+    status = bytes_sub(status, 0, sizeof outcome->status - 1);
     outcome->reply_len = (uint16_t)reply.len;
     outcome->remote_len = (uint16_t)remote.len;
+    if (status.len)
+        memcpy(outcome->status, status.at, status.len);
     if (reply.len)
         memcpy(outcome->text, reply.at, reply.len);
     if (remote.len)
@@ -18,25 +61,35 @@ static struct outcome *outcome_make(struct bytes reply, struct bytes remote)
     return outcome;
 }
 
-struct outcome *outcome_new(const struct delivery_result *result, struct bytes remote,
-                            int64_t at_ms)
+struct outcome *outcome_new(struct outcomes *outcomes, const struct delivery_result *result,
+                            struct bytes remote, bool was_relayed)
 {
-    struct outcome *outcome =
-        outcome_make(result->reply, result->remote.len ? result->remote : remote);
-    outcome->at_ms = at_ms;
+    struct outcome *outcome = outcome_make(bytes_of(result->status), result->reply,
+                                           result->remote.len ? result->remote : remote);
     outcome->code = result->code;
-    memcpy(outcome->status, result->status, sizeof outcome->status - 1);
-    return outcome;
+    outcome->was_relayed = was_relayed;
+    return share(outcomes, outcome);
 }
 
-struct outcome *outcome_duplicate(const struct outcome *outcome)
+struct outcome *outcome_use(const struct outcome *outcome)
 {
-    struct outcome *copy = outcome_make(outcome_reply(outcome), outcome_remote(outcome));
-    memcpy(copy, outcome, sizeof *copy);
-    return copy;
+    struct outcome *used = (struct outcome *)(uintptr_t)outcome;
+    used->users++;
+    return used;
 }
 
-struct outcome *outcome_decided(const char *status, struct bytes reason, const struct outcome *last)
+void outcome_leave(struct outcomes *outcomes, struct outcome *outcome)
+{
+    if (!outcome || --outcome->users > 0)
+        return;
+    uint64_t hash = hash_bytes(content(outcome), outcomes->seed);
+    if (map_find_u64(outcomes->by_hash, hash) == outcome)
+        map_take_u64(outcomes->by_hash, hash);
+    free(outcome);
+}
+
+struct outcome *outcome_decided(struct outcomes *outcomes, const char *status, struct bytes reason,
+                                const struct outcome *last)
 {
     struct buf text;
     buf_init(&text, 2 * REPLY_LIMIT + 64);
@@ -46,13 +99,9 @@ struct outcome *outcome_decided(const char *status, struct bytes reason, const s
         buf_add(&text, outcome_reply(last));
     }
     struct outcome *outcome =
-        outcome_make(buf_view(&text), last ? outcome_remote(last) : BYTES_NONE);
+        outcome_make(bytes_of(status), buf_view(&text), last ? outcome_remote(last) : BYTES_NONE);
     buf_done(&text);
-    outcome->at_ms = last ? last->at_ms : 0;
-    struct bytes code = bytes_of(status);
-    memcpy(outcome->status, code.at,
-           code.len < sizeof outcome->status ? code.len : sizeof outcome->status - 1);
-    return outcome;
+    return share(outcomes, outcome);
 }
 
 struct bytes outcome_reply(const struct outcome *outcome)

@@ -16,6 +16,7 @@ struct queue *queue_new(const struct queue_settings *settings, const struct rout
     queue->lanes = map_new(settings->seed);
     queue->reports = map_new(settings->seed);
     queue->rows = map_new(settings->seed);
+    outcomes_init(&queue->outcomes, settings->seed);
     queue->shares = map_new(settings->seed);
     list_init(&queue->by_arrival);
     list_init(&queue->work);
@@ -53,15 +54,16 @@ void queue_free(struct queue *queue)
         report_free(value);
     LIST_EACH (&queue->by_arrival, struct message, by_arrival, message) {
         free_deliveries(message);
-        message_free(message);
+        message_free(queue, message);
     }
     place = 0;
     for (void *value; map_next(queue->lanes, &place, &value);)
-        lane_free(value);
+        lane_free(queue, value);
     map_free(queue->messages);
     map_free(queue->lanes);
     map_free(queue->reports);
     rows_free(queue);
+    outcomes_done(&queue->outcomes);
     heap_done(&queue->waiting);
     heap_done(&queue->pauses);
     heap_done(&queue->tokens);
@@ -179,8 +181,8 @@ bool queue_restore(struct queue *queue, const struct envelope *envelope, struct 
     int64_t *next_ms = memory_new(message->slot_count, sizeof *next_ms);
     for (size_t i = 0; i < message->slot_count; i++)
         next_ms[i] = envelope->hold_until_ms;
-    bool is_good = state.len == 0 ||
-                   state_scan(state, &message->flags, message->slots, next_ms, message->slot_count);
+    bool is_good = state.len == 0 || state_scan(&queue->outcomes, state, &message->flags,
+                                                message->slots, next_ms, message->slot_count);
     queue->stats.held += message->flags & MESSAGE_HELD ? 1 : 0;
     map_add_u64(queue->messages, message->id, message);
     list_append(&queue->by_arrival, &message->by_arrival);

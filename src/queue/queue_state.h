@@ -12,14 +12,14 @@
 #include "queue/queue.h"
 #include "queue/window.h"
 
-/* How an attempt ended: for the listing, the state and the report. */
+/* How an attempt ended: for the listing, the state and the report. Shared by all that ended so. */
 struct outcome {
-    int64_t at_ms; /* 0: no attempt was made */
+    uint32_t users;
     int code;
     char status[12];
     bool was_relayed; /* delivered to a next hop that makes no DSN of its own */
     uint16_t reply_len, remote_len;
-    uint8_t text[]; /* reply, then the endpoint's name */
+    uint8_t text[]; /* reply, then who spoke */
 };
 enum { OUTCOME_REMOTE_LIMIT = 512 };
 
@@ -34,7 +34,8 @@ enum slot_state {
 struct slot {
     struct outcome *outcome;   /* of the last attempt; NULL: none yet */
     struct delivery *delivery; /* while open */
-    uint32_t attempts;
+    uint32_t at_s;             /* the instant of the last attempt, in seconds; 0: there was none */
+    uint16_t attempts;
     uint8_t state, notify;
 };
 
@@ -162,9 +163,10 @@ struct lane {
      * are before until_ms. */
     bool is_suspended;
     int64_t until_ms;
-    unsigned strikes;         /* failures in a row */
-    uint32_t failures;        /* since it exists: what rode on them counts them as attempts */
-    struct outcome *failure;  /* the last */
+    unsigned strikes;        /* failures in a row */
+    uint32_t failures;       /* since it exists: what rode on them counts them as attempts */
+    struct outcome *failure; /* the last */
+    int64_t failed_ms;
     int64_t first_expiry_ms;  /* none that is ready expires before */
     struct delivery *routing; /* of the message being routed, when the serial is the current one */
     uint64_t routing_serial;
@@ -179,6 +181,11 @@ struct queue_mark {
 };
 enum { MARKS = 4 };
 
+struct outcomes {
+    struct map *by_hash;
+    uint64_t seed;
+};
+
 struct queue {
     const struct queue_settings *settings;
     const struct routes *routes;
@@ -188,6 +195,7 @@ struct queue {
     int64_t now_ms;        /* as last heard */
     struct map *messages, *lanes, *reports; /* by id, by the endpoint's name, by id */
     struct map *rows, *shares;
+    struct outcomes outcomes;
     uint64_t lanes_made;
     struct list by_arrival;         /* by id */
     struct queue_mark marks[MARKS]; /* the newest first */
@@ -213,12 +221,16 @@ void queue_sort(struct queue *queue);
 /* --- outcome.c ---------------------------------------------------------------------------------
  */
 
-/* remote: who spoke, where the result does not say. */
-struct outcome *outcome_new(const struct delivery_result *result, struct bytes remote,
-                            int64_t at_ms);
-struct outcome *outcome_duplicate(const struct outcome *outcome);
-/* What the queue itself decided; at_ms and the words of the last attempt (NULL: none) stay. */
-struct outcome *outcome_decided(const char *status, struct bytes reason,
+void outcomes_init(struct outcomes *outcomes, uint64_t seed);
+void outcomes_done(struct outcomes *outcomes);
+/* remote: who spoke, where the result does not say. Whoever gets one leaves it in the end. */
+struct outcome *outcome_new(struct outcomes *outcomes, const struct delivery_result *result,
+                            struct bytes remote, bool was_relayed);
+/* One more has it. */
+struct outcome *outcome_use(const struct outcome *outcome);
+void outcome_leave(struct outcomes *outcomes, struct outcome *outcome);
+/* What the queue itself decided; the words of the last attempt (NULL: none) stay. */
+struct outcome *outcome_decided(struct outcomes *outcomes, const char *status, struct bytes reason,
                                 const struct outcome *last);
 struct bytes outcome_reply(const struct outcome *outcome);
 struct bytes outcome_remote(const struct outcome *outcome);
@@ -234,7 +246,7 @@ void message_hold(struct queue *queue, struct message *message);
 void message_release(struct queue *queue, struct message *message, int64_t now_ms);
 /* Takes it out of everything and frees it. None of its deliveries is active. */
 void message_drop(struct queue *queue, struct message *message);
-void message_free(struct message *message);
+void message_free(struct queue *queue, struct message *message);
 /* The envelope; the arena is the caller's to free. */
 struct arena *message_open(const struct message *message, struct envelope *out);
 /* To be looked at by the next step. */
@@ -253,7 +265,12 @@ int64_t message_begin(const struct message *message);
 /* The instant after which it must not be delivered (RFC 2852); INT64_MAX: none. */
 int64_t message_by(const struct message *message);
 
-void slot_set_outcome(struct slot *slot, struct outcome *outcome_owned);
+/* at_ms: of the attempt. */
+void slot_set_outcome(struct queue *queue, struct slot *slot, struct outcome *outcome_owned,
+                      int64_t at_ms);
+/* What the queue itself decided, after the last attempt. */
+void slot_decide(struct queue *queue, struct slot *slot, const char *status, struct bytes reason);
+void slot_count_attempts(struct slot *slot, uint32_t count);
 void slot_deliver(struct queue *queue, struct message *message, struct slot *slot, bool has_dsn);
 void slot_fail(struct queue *queue, struct message *message, struct slot *slot);
 
@@ -302,7 +319,7 @@ bool lane_expire_some(struct queue *queue, struct lane *lane, int64_t now_ms);
 struct lane *lane_for(struct queue *queue, const struct endpoint *endpoint);
 /* Frees the lane, or lets it linger, if nobody uses it. */
 void lane_release(struct queue *queue, struct lane *lane);
-void lane_free(struct lane *lane);
+void lane_free(struct queue *queue, struct lane *lane);
 void lane_work(struct queue *queue, struct lane *lane);
 bool lane_wants_connection(const struct queue *queue, const struct lane *lane, int64_t now_ms);
 /* May one more delivery be under way, and does the rate allow it? */
@@ -322,6 +339,10 @@ void lane_failed(struct queue *queue, struct lane *lane, const struct delivery_r
 /* The failures that its deliveries ride on, its site's included, and the last. */
 uint32_t lane_failures(const struct lane *lane);
 const struct outcome *lane_failure(const struct lane *lane);
+int64_t lane_failed_ms(const struct lane *lane);
+/* Takes note of a failure, at now_ms. */
+void lane_set_failure(struct queue *queue, struct lane *lane, struct outcome *outcome_owned,
+                      int64_t failed_ms);
 /* What people see of it: whose connections its deliveries wait for. */
 const struct lane *lane_shown(const struct lane *lane);
 
@@ -383,5 +404,5 @@ void state_print(struct buf *out, uint8_t flags, const struct slot *slots, const
                  size_t count);
 /* Fills the flags, and the slots' states, attempts and outcomes; false, with nothing changed, for
  * what state_print does not write for so many slots. */
-MUST_CHECK bool state_scan(struct bytes state, uint8_t *flags, struct slot *slots, int64_t *next_ms,
-                           size_t count);
+MUST_CHECK bool state_scan(struct outcomes *outcomes, struct bytes state, uint8_t *flags,
+                           struct slot *slots, int64_t *next_ms, size_t count);

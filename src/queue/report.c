@@ -24,8 +24,14 @@ static bool is_told(const struct queue *queue, const struct message *message,
 /* --- What it tells -----------------------------------------------------------------------------
  */
 
+static int64_t slot_at_ms(const struct slot *slot)
+{
+    return (int64_t)slot->at_s * 1000;
+}
+
 /* What an attempt came to, as far as there was one. */
-static void describe_outcome(const struct outcome *outcome, struct queue_report_recipient *item)
+static void describe_outcome(const struct outcome *outcome, int64_t at_ms,
+                             struct queue_report_recipient *item)
 {
     if (!outcome)
         return;
@@ -35,7 +41,7 @@ static void describe_outcome(const struct outcome *outcome, struct queue_report_
         item->status = bytes_of(outcome->status);
     item->reply = outcome_reply(outcome);
     item->remote = outcome_remote(outcome);
-    item->at_ms = outcome->at_ms;
+    item->at_ms = at_ms;
 }
 
 static struct queue_report_recipient
@@ -50,7 +56,10 @@ describe_late(const struct queue *queue, const struct message *message, const st
     bool waits_for_lane =
         delivery && delivery->state == DELIVERY_READY && lane_failure(delivery->lane) &&
         (delivery_ridden(delivery) > 0 || lane_shown(delivery->lane)->is_suspended);
-    describe_outcome(waits_for_lane ? lane_failure(delivery->lane) : slot->outcome, &item);
+    if (waits_for_lane)
+        describe_outcome(lane_failure(delivery->lane), lane_failed_ms(delivery->lane), &item);
+    else
+        describe_outcome(slot->outcome, slot_at_ms(slot), &item);
     if (message->notices & MESSAGE_BY_TOLD)
         item.status = BYTES("4.4.7"); /* RFC 2852, 4.1.3 */
     return item;
@@ -64,7 +73,7 @@ describe(const struct queue *queue, const struct message *message, const struct 
     bool has_failed = slot->state == SLOT_FAILED_UNTOLD;
     struct queue_report_recipient item = {.outcome = has_failed ? FAILED : DELIVERED,
                                           .status = has_failed ? BYTES("5.0.0") : BYTES("2.0.0")};
-    describe_outcome(slot->outcome, &item);
+    describe_outcome(slot->outcome, slot_at_ms(slot), &item);
     return item;
 }
 

@@ -137,9 +137,7 @@ static void leave_site(struct queue *queue, struct lane *lane)
     /* The site's failures were the domain's. */
     uint32_t failures = lane_failures(lane);
     if (failures != lane->failures) {
-        struct outcome *failure = outcome_duplicate(site->failure);
-        free(lane->failure);
-        lane->failure = failure;
+        lane_set_failure(queue, lane, outcome_use(site->failure), site->failed_ms);
         lane->failures = failures;
     }
     list_remove(&lane->member);
@@ -205,9 +203,9 @@ static void found(struct queue *queue, struct lane *lane, const struct mx_result
 static void failed(struct queue *queue, struct lane *lane, const struct mx_result *result)
 {
     lane_forget(queue, lane);
-    struct outcome *failure = outcome_decided(result->status, result->reason, NULL);
-    free(lane->failure);
-    lane->failure = failure;
+    lane_set_failure(queue, lane,
+                     outcome_decided(&queue->outcomes, result->status, result->reason, NULL),
+                     queue->now_ms);
     keep_fresh(queue, lane, RESOLUTION_FAILED, result->ttl_ms);
 }
 
@@ -261,8 +259,7 @@ bool lane_fail_some(struct queue *queue, struct lane *lane, int64_t now_ms)
             struct slot *slot = &message->slots[j];
             if (slot->delivery != delivery)
                 continue;
-            slot_set_outcome(slot, outcome_decided(lane->failure->status,
-                                                   outcome_reply(lane->failure), slot->outcome));
+            slot_decide(queue, slot, lane->failure->status, outcome_reply(lane->failure));
             slot_fail(queue, message, slot);
         }
         delivery_drop(queue, delivery);

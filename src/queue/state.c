@@ -42,9 +42,10 @@ static void add_string(struct buf *out, struct bytes string)
     buf_add(out, string);
 }
 
-static void add_outcome(struct buf *out, const struct outcome *outcome)
+static void add_outcome(struct buf *out, const struct slot *slot)
 {
-    add_instant(out, outcome->at_ms);
+    const struct outcome *outcome = slot->outcome;
+    add_instant(out, (int64_t)slot->at_s * 1000);
     add_number(out, (uint64_t)outcome->code);
     buf_add_byte(out, outcome->was_relayed ? FLAG_RELAYED : 0);
     add_string(out, bytes_of(outcome->status));
@@ -66,7 +67,7 @@ void state_print(struct buf *out, uint8_t flags, const struct slot *slots, const
             add_instant(out, next_ms[i]);
         }
         if (slot->outcome)
-            add_outcome(out, slot->outcome);
+            add_outcome(out, slot);
     }
 }
 
@@ -119,7 +120,7 @@ static bool take_string(struct bytes *rest, size_t limit, struct bytes *out)
     return true;
 }
 
-static bool take_outcome(struct bytes *rest, struct outcome **out_owned)
+static bool take_outcome(struct outcomes *outcomes, struct bytes *rest, struct slot *slot)
 {
     struct delivery_result result = {0};
     struct bytes status, remote;
@@ -135,12 +136,14 @@ static bool take_outcome(struct bytes *rest, struct outcome **out_owned)
     result.code = (int)code;
     if (status.len)
         memcpy(result.status, status.at, status.len);
-    *out_owned = outcome_new(&result, remote, at_ms);
-    (*out_owned)->was_relayed = flags & FLAG_RELAYED;
+    /* Sub-second parts, which were kept once, say nothing that matters. */
+    slot->at_s = at_ms / 1000 <= UINT32_MAX ? (uint32_t)(at_ms / 1000) : 0;
+    slot->outcome = outcome_new(outcomes, &result, remote, flags & FLAG_RELAYED);
     return true;
 }
 
-static bool take_slot(struct bytes *rest, struct slot *slot, int64_t *next_ms)
+static bool take_slot(struct outcomes *outcomes, struct bytes *rest, struct slot *slot,
+                      int64_t *next_ms)
 {
     uint8_t state;
     uint64_t attempts = 0;
@@ -149,10 +152,10 @@ static bool take_slot(struct bytes *rest, struct slot *slot, int64_t *next_ms)
         return false;
     slot->state = (uint8_t)(state & ~OUTCOME);
     if (slot->state == SLOT_OPEN &&
-        (!take_number(rest, UINT32_MAX, &attempts) || !take_instant(rest, next_ms)))
+        (!take_number(rest, UINT16_MAX, &attempts) || !take_instant(rest, next_ms)))
         return false;
-    slot->attempts = (uint32_t)attempts;
-    return !(state & OUTCOME) || take_outcome(rest, &slot->outcome);
+    slot->attempts = (uint16_t)attempts;
+    return !(state & OUTCOME) || take_outcome(outcomes, rest, slot);
 }
 
 static bool take_version(struct bytes *rest, uint8_t *flags)
@@ -167,8 +170,8 @@ static bool take_version(struct bytes *rest, uint8_t *flags)
            !(*flags & ~MESSAGE_FLAGS);
 }
 
-bool state_scan(struct bytes state, uint8_t *flags, struct slot *slots, int64_t *next_ms,
-                size_t count)
+bool state_scan(struct outcomes *outcomes, struct bytes state, uint8_t *flags, struct slot *slots,
+                int64_t *next_ms, size_t count)
 {
     uint8_t found_flags;
     if (!take_version(&state, &found_flags))
@@ -176,17 +179,19 @@ bool state_scan(struct bytes state, uint8_t *flags, struct slot *slots, int64_t 
     struct slot *found = memory_new(count, sizeof *found);
     int64_t *found_ms = memory_new(count, sizeof *found_ms);
     size_t done = 0;
-    while (done < count && take_slot(&state, &found[done], &found_ms[done]))
+    while (done < count && take_slot(outcomes, &state, &found[done], &found_ms[done]))
         done++;
     bool is_good = done == count && state.len == 0;
     for (size_t i = 0; i < count; i++) {
         if (!is_good) {
-            free(found[i].outcome);
+            outcome_leave(outcomes, found[i].outcome);
             continue;
         }
+        outcome_leave(outcomes, slots[i].outcome);
+        slots[i].outcome = found[i].outcome;
+        slots[i].at_s = found[i].at_s;
         slots[i].state = found[i].state;
         slots[i].attempts = found[i].attempts;
-        slot_set_outcome(&slots[i], found[i].outcome);
         next_ms[i] = found_ms[i];
     }
     if (is_good)

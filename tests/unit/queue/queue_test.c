@@ -648,6 +648,26 @@ static void a_waiting_message_is_small(void **state)
     world_free(world);
 }
 
+static void what_ended_alike_is_kept_once(void **state)
+{
+    struct world *world = world_new();
+    struct queue_task task;
+    for (uint64_t id = 1; id <= 100; id++)
+        world_add(world, id, "ann@a.example");
+    struct lane *lane = world_connect(world);
+    for (uint64_t id = 1; id <= 100; id++)
+        world_attempt(world, lane, DEFERRED, id % 2 ? "451 later" : "450 greylisted");
+    assert_int_equal(map_count(world->queue->outcomes.by_hash), 2);
+    assert_string_equal(world_show(world, 99).replies[0], "451 later");
+    assert_string_equal(world_show(world, 100).replies[0], "450 greylisted");
+    for (uint64_t id = 1; id <= 100; id++)
+        assert_true(queue_delete(world->queue, id));
+    while (world_step(world, &task) != QUEUE_IDLE)
+        continue;
+    assert_int_equal(map_count(world->queue->outcomes.by_hash), 0);
+    world_free(world);
+}
+
 static void a_hundred_thousand(void **state)
 {
     enum { MESSAGES = 100000 };
@@ -711,6 +731,7 @@ int main(void)
         cmocka_unit_test(held_is_not_reported_and_can_be_deleted),
         cmocka_unit_test(a_walk_goes_on_where_it_was),
         cmocka_unit_test(a_waiting_message_is_small),
+        cmocka_unit_test(what_ended_alike_is_kept_once),
         cmocka_unit_test(a_hundred_thousand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
