@@ -1,16 +1,21 @@
 #include "mail/dsn.h"
 
+#include <string.h>
+
 #include "base/id.h"
 #include "mail/base64.h"
 #include "mail/date.h"
 #include "mail/dsn_text.h"
 #include "mail/fold.h"
 #include "mail/header.h"
+#include "mail/trace.h"
 #include "mail/xtext.h"
 
 enum {
     LINE_MOST = 998, /* bytes of a line without its CRLF; RFC 5322, 2.1.1 */
     FIELD_LIMIT = 4096,
+    ID_LIMIT = 500, /* bytes of a Message-ID */
+    IDS_LIMIT = 8,  /* of a References field */
 };
 
 /* What a transfer must be able to carry. */
@@ -93,10 +98,23 @@ static void add_date_field(struct buf *out, const char *start, int64_t instant_m
     buf_add(out, BYTES("\r\n"));
 }
 
+enum part { PART_TEXT, PART_STATUS, PART_MESSAGE, PART_SECTION };
+
+/* The types of RFC 3464 and RFC 6522, and those of RFC 6533; what mail programs call them. */
+static const struct {
+    const char *description, *type, *global;
+} parts[] = {
+    [PART_TEXT] = {"Notification", "text/plain; charset=us-ascii", "text/plain; charset=utf-8"},
+    [PART_STATUS] = {"Delivery report", "message/delivery-status",
+                     "message/global-delivery-status"},
+    [PART_MESSAGE] = {"Your message", "message/rfc822", "message/global"},
+    [PART_SECTION] = {"Header of your message", "text/rfc822-headers", "message/global-headers"},
+};
+
 /* A part of the multipart: its fields, and the content in the plainest encoding that carries it.
  * Eight bits are sent as such, except in the parts of RFC 6533: whether the way back knows
  * SMTPUTF8 is not known unless the address needs it anyway (RFC 6533, 4.5). */
-static void add_part(struct buf *out, const struct draft *draft, const char *type,
+static void add_part(struct buf *out, const struct draft *draft, enum part part,
                      struct bytes content)
 {
     enum shape shape = shape_of(content);
@@ -104,8 +122,10 @@ static void add_part(struct buf *out, const struct draft *draft, const char *typ
         shape == SHAPE_BINARY || (shape == SHAPE_8BIT && draft->is_global && !draft->is_utf8_path);
     buf_add(out, BYTES("\r\n--"));
     buf_add(out, buf_view(&draft->boundary));
+    buf_add(out, BYTES("\r\nContent-Description: "));
+    buf_add(out, bytes_of(parts[part].description));
     buf_add(out, BYTES("\r\nContent-Type: "));
-    buf_add(out, bytes_of(type));
+    buf_add(out, bytes_of(draft->is_global ? parts[part].global : parts[part].type));
     buf_add(out, BYTES("\r\nContent-Transfer-Encoding: "));
     buf_add(out, is_encoded            ? BYTES("base64")
                  : shape == SHAPE_8BIT ? BYTES("8bit")
@@ -129,6 +149,9 @@ static void add_message_fields(struct buf *out, const struct dsn_report *report)
         add_field(out, "Original-Envelope-Id:", buf_view(&value));
     buf_done(&value);
     add_date_field(out, "Arrival-Date:", report->envelope->received_ms);
+    /* RFC 2852, 5. */
+    if (report->envelope->by_mode != BY_NONE)
+        add_date_field(out, "Deliver-By-Date:", report->envelope->by_ms);
 }
 
 static void add_addresses(struct buf *out, const struct dsn_recipient *recipient,
@@ -149,11 +172,10 @@ static void add_addresses(struct buf *out, const struct dsn_recipient *recipient
  * without a name stands as its literal. */
 static void add_remote(struct buf *out, struct bytes remote)
 {
-    struct bytes name, behind, address;
+    struct bytes name = dsn_host(remote), address, behind;
     struct buf value;
-    bytes_cut(remote, '[', &name, &behind);
-    if (name.len ? !domain_is_valid(name, ADDRESS_ASCII)
-                 : !bytes_cut(behind, ']', &address, &behind))
+    bool has_end = bytes_cut(bytes_from(remote, 1), ']', &address, &behind);
+    if (!name.len && !(bytes_starts(remote, BYTES("[")) && has_end))
         return;
     buf_init(&value, FIELD_LIMIT);
     buf_add(&value, BYTES("dns; "));
@@ -166,7 +188,8 @@ static void add_remote(struct buf *out, struct bytes remote)
     buf_done(&value);
 }
 
-static void add_recipient_fields(struct buf *out, const struct dsn_recipient *recipient,
+static void add_recipient_fields(struct buf *out, const struct dsn_report *report,
+                                 const struct dsn_recipient *recipient,
                                  enum address_charset charset)
 {
     static const struct bytes actions[] = {
@@ -188,6 +211,9 @@ static void add_recipient_fields(struct buf *out, const struct dsn_recipient *re
     }
     if (recipient->last_attempt_ms)
         add_date_field(out, "Last-Attempt-Date:", recipient->last_attempt_ms);
+    buf_clear(&value);
+    id_print(&value, report->envelope->id);
+    add_field(out, "Final-Log-ID:", buf_view(&value));
     if (recipient->action == DSN_DELAYED && recipient->retry_until_ms)
         add_date_field(out, "Will-Retry-Until:", recipient->retry_until_ms);
     buf_done(&value);
@@ -208,11 +234,9 @@ static void add_original(struct buf *out, const struct draft *draft)
 {
     const struct dsn_report *report = draft->report;
     if (returns_whole(report))
-        add_part(out, draft, draft->is_global ? "message/global" : "message/rfc822",
-                 report->original);
+        add_part(out, draft, PART_MESSAGE, report->original);
     else if (draft->section.len)
-        add_part(out, draft, draft->is_global ? "message/global-headers" : "text/rfc822-headers",
-                 draft->section);
+        add_part(out, draft, PART_SECTION, draft->section);
 }
 
 static void add_body(struct buf *out, const struct draft *draft)
@@ -222,15 +246,12 @@ static void add_body(struct buf *out, const struct draft *draft)
     struct buf part;
     buf_init(&part, out->limit);
     dsn_text_print(&part, report, draft->section, charset);
-    add_part(out, draft, draft->is_global ? "text/plain; charset=utf-8" : "text/plain",
-             buf_view(&part));
+    add_part(out, draft, PART_TEXT, buf_view(&part));
     buf_clear(&part);
     add_message_fields(&part, report);
     for (size_t i = 0; i < report->recipient_count; i++)
-        add_recipient_fields(&part, &report->recipients[i], charset);
-    add_part(out, draft,
-             draft->is_global ? "message/global-delivery-status" : "message/delivery-status",
-             buf_view(&part));
+        add_recipient_fields(&part, report, &report->recipients[i], charset);
+    add_part(out, draft, PART_STATUS, buf_view(&part));
     out->overflowed |= part.overflowed;
     buf_done(&part);
     add_original(out, draft);
@@ -239,22 +260,84 @@ static void add_body(struct buf *out, const struct draft *draft)
     buf_add(out, BYTES("--\r\n"));
 }
 
+/* --- The header ------------------------------------------------------------------------------- */
+
+static bool is_message_id(struct bytes word)
+{
+    if (word.len < 3 || word.len > ID_LIMIT || word.at[0] != '<' || word.at[word.len - 1] != '>')
+        return false;
+    for (size_t i = 1; i < word.len - 1; i++)
+        if (word.at[i] <= ' ' || word.at[i] > '~' || word.at[i] == '<' || word.at[i] == '>')
+            return false;
+    return true;
+}
+
+/* The ids of a field of the original, the last of them within limits; true: there is one. */
+static bool add_ids(struct fold *fold, struct bytes section, const char *name)
+{
+    struct bytes ids[IDS_LIMIT], word;
+    size_t count = 0;
+    struct header_field field;
+    struct buf value;
+    buf_init(&value, FIELD_LIMIT);
+    while (header_next(&section, &field) && count == 0) {
+        if (!bytes_equal_nocase(field.name, bytes_of(name)) || field.value.len > FIELD_LIMIT)
+            continue;
+        buf_clear(&value);
+        header_unfold(&value, field.value);
+        for (struct bytes rest = buf_view(&value); rest.len;) {
+            bytes_cut(rest, ' ', &word, &rest);
+            if (!is_message_id(bytes_trim(word)))
+                continue;
+            if (count == IDS_LIMIT)
+                memmove(&ids[0], &ids[1], --count * sizeof ids[0]);
+            ids[count++] = bytes_trim(word);
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        fold_word(fold, ids[i]);
+    buf_done(&value);
+    return count > 0;
+}
+
+/* Where the original has an id, mail programs show the notification with it (RFC 5322, 3.6.4). */
+static void add_thread(struct buf *out, struct bytes section)
+{
+    size_t start = out->len;
+    struct fold fold = fold_field(out, BYTES("In-Reply-To:"));
+    if (!add_ids(&fold, section, "Message-ID")) {
+        out->len = start;
+        return;
+    }
+    buf_add(out, BYTES("\r\n"));
+    fold = fold_field(out, BYTES("References:"));
+    add_ids(&fold, section, "References");
+    add_ids(&fold, section, "Message-ID");
+    buf_add(out, BYTES("\r\n"));
+}
+
 static void add_header(struct buf *out, const struct draft *draft, enum body_type body)
 {
     const struct dsn_report *report = draft->report;
+    struct buf subject;
+    trace_received_local(out, report->hostname, report->id, report->now_ms);
     buf_add(out, BYTES("From: Mail Delivery System <MAILER-DAEMON@"));
     buf_add(out, report->hostname);
     buf_add(out, BYTES(">\r\nTo: <"));
     buf_add(out, report->envelope->reverse_path);
-    buf_add(out, BYTES(">\r\nSubject: "));
-    buf_add(out, dsn_subject(report));
-    buf_add(out, BYTES("\r\n"));
+    buf_add(out, BYTES(">\r\n"));
+    buf_init(&subject, FIELD_LIMIT);
+    dsn_subject_print(&subject, report, draft->section);
+    add_field(out, "Subject:", buf_view(&subject));
+    buf_done(&subject);
     add_date_field(out, "Date:", report->now_ms);
     buf_add(out, BYTES("Message-ID: <"));
     id_print(out, report->id);
     buf_add_byte(out, '@');
     buf_add(out, report->hostname);
-    buf_add(out, BYTES(">\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
+    buf_add(out, BYTES(">\r\n"));
+    add_thread(out, draft->section);
+    buf_add(out, BYTES("Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
                        "Content-Type: multipart/report; report-type=delivery-status;\r\n"
                        "\tboundary=\""));
     buf_add(out, buf_view(&draft->boundary));

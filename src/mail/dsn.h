@@ -24,8 +24,8 @@ struct dsn_report {
     uint64_t id;    /* of the notification */
     int64_t now_ms; /* wall clock, for Date */
     struct bytes hostname;
-    /* Of the message reported on. Used: reverse_path (never the null one), envid, ret,
-     * received_ms, is_smtputf8. */
+    /* Of the message reported on. Used: id, reverse_path (never the null one), envid, ret,
+     * received_ms, by_mode, by_ms, is_smtputf8. */
     const struct envelope *envelope;
     const struct dsn_recipient *recipients; /* at least one */
     size_t recipient_count;

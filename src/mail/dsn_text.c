@@ -1,70 +1,87 @@
 #include "mail/dsn_text.h"
 
+#include "base/id.h"
 #include "mail/date.h"
+#include "mail/dsn_reason.h"
 #include "mail/fold.h"
 #include "mail/header.h"
 #include "mail/xtext.h"
 
-enum { WORDS_LIMIT = 512, LINE_LIMIT = 2048 };
+enum { WORDS_LIMIT = 512, LINE_LIMIT = 4096, SUBJECT_LIMIT = 200 };
 
-/* What happened, by enum dsn_action. */
-static const struct bytes happened[] = {
-    [DSN_FAILED] = BYTES_INIT("could not be reached: your message was not delivered, and it will "
-                              "not be tried again."),
-    [DSN_DELAYED] = BYTES_INIT("has not been reached yet. Your message is safe and is tried again "
-                               "from time to time; you need not send it again."),
-    [DSN_DELIVERED] = BYTES_INIT("has your message: it was delivered."),
-    [DSN_RELAYED] = BYTES_INIT("should get your message soon: it was passed on to a server that "
-                               "does not confirm deliveries. You will hear no more unless "
-                               "something goes wrong there."),
-    [DSN_EXPANDED] = BYTES_INIT("stands for several addresses: your message was passed on to them. "
-                                "You will hear no more unless something goes wrong there."),
-};
+/* --- The subject ------------------------------------------------------------------------------ */
 
-/* What the sender can do, by the front of the status code (RFC 3463, RFC 5248), the first row
- * that fits. The class is left out: the advice is for what failed for good. */
-static const struct {
-    struct bytes status, advice;
-} advice[] = {
-    {BYTES_INIT("1.8"), BYTES_INIT("your own address seems to be wrong in the eyes of the other "
-                                   "server. Check the sender's address in your mail program.")},
-    {BYTES_INIT("1.7"), BYTES_INIT("your own address seems to be wrong in the eyes of the other "
-                                   "server. Check the sender's address in your mail program.")},
-    {BYTES_INIT("1."), BYTES_INIT("look for a typing error in the address, or ask the person for "
-                                  "the right one, and send the message again.")},
-    {BYTES_INIT("2.2"), BYTES_INIT("the mailbox is full. Let the person know in another way, and "
-                                   "send the message again when there is room.")},
-    {BYTES_INIT("2.3"), BYTES_INIT("the message is too large for them. Send it with smaller "
-                                   "attachments, or share large files in another way.")},
-    {BYTES_INIT("3.4"), BYTES_INIT("the message is too large for them. Send it with smaller "
-                                   "attachments, or share large files in another way.")},
-    {BYTES_INIT("2."), BYTES_INIT("the mailbox takes no mail at present. Reach the person in "
-                                  "another way, or send the message again later.")},
-    {BYTES_INIT("4."), BYTES_INIT("check the part of the address behind the @ sign. If it is "
-                                  "right, their server is out of reach: send the message again "
-                                  "later.")},
-    {BYTES_INIT("6."), BYTES_INIT("their server does not understand the form of the message. Send "
-                                  "it again as plain text, or share attachments in another way.")},
-    {BYTES_INIT("7."), BYTES_INIT("their server does not want the message, by its rules. Its words "
-                                  "above may say why; your postmaster, or theirs, can help.")},
-    {BYTES_INIT(""), BYTES_INIT("send the message again later. If that does not help, show this "
-                                "one to your postmaster.")},
-};
-
-struct bytes dsn_subject(const struct dsn_report *report)
+/* The subject of the message reported on, on one line and without its end where it is long; false
+ * where there is none, or none that can stand in a field as it is. */
+static bool find_subject(struct buf *out, struct bytes section)
 {
-    static const struct bytes subjects[] = {
-        [DSN_FAILED] = BYTES_INIT("Your message was not delivered"),
-        [DSN_DELAYED] = BYTES_INIT("Your message is delayed"),
-        [DSN_DELIVERED] = BYTES_INIT("Your message was delivered"),
-        [DSN_RELAYED] = BYTES_INIT("Your message was passed on"),
-        [DSN_EXPANDED] = BYTES_INIT("Your message was passed on"),
-    };
+    struct header_field field;
+    while (header_next(&section, &field)) {
+        if (!bytes_equal_nocase(field.name, BYTES("Subject")))
+            continue;
+        struct buf line;
+        buf_init(&line, LINE_LIMIT);
+        header_unfold(&line, bytes_sub(field.value, 0, LINE_LIMIT));
+        struct bytes subject = buf_view(&line);
+        /* Whole words: one may be an encoded-word (RFC 2047). */
+        if (subject.len > SUBJECT_LIMIT)
+            subject =
+                bytes_sub(subject, 0, bytes_find_last(bytes_sub(subject, 0, SUBJECT_LIMIT), ' '));
+        bool is_good = subject.len > 0 && subject.len < SUBJECT_LIMIT && bytes_is_ascii(subject);
+        for (size_t i = 0; i < subject.len; i++)
+            is_good &= (subject.at[i] >= ' ' || subject.at[i] == '\t') && subject.at[i] != 0x7F;
+        if (is_good)
+            buf_add(out, subject);
+        buf_done(&line);
+        return is_good;
+    }
+    return false;
+}
+
+static enum dsn_action worst_of(const struct dsn_report *report)
+{
     enum dsn_action worst = DSN_EXPANDED;
     for (size_t i = 0; i < report->recipient_count; i++)
         if (report->recipients[i].action < worst)
             worst = report->recipients[i].action;
-    return subjects[worst];
+    return worst;
+}
+
+void dsn_subject_print(struct buf *out, const struct dsn_report *report, struct bytes section)
+{
+    static const struct {
+        struct bytes alone, with;
+    } subjects[] = {
+        [DSN_FAILED] = {BYTES_INIT("Your message was not delivered"),
+                        BYTES_INIT("Not delivered: ")},
+        [DSN_DELAYED] = {BYTES_INIT("Your message is delayed"), BYTES_INIT("Delayed: ")},
+        [DSN_DELIVERED] = {BYTES_INIT("Your message was delivered"), BYTES_INIT("Delivered: ")},
+        [DSN_RELAYED] = {BYTES_INIT("Your message was passed on"), BYTES_INIT("Passed on: ")},
+        [DSN_EXPANDED] = {BYTES_INIT("Your message was passed on"), BYTES_INIT("Passed on: ")},
+    };
+    enum dsn_action worst = worst_of(report);
+    struct buf subject;
+    buf_init(&subject, LINE_LIMIT);
+    bool has_subject = find_subject(&subject, section);
+    buf_add(out, has_subject ? subjects[worst].with : subjects[worst].alone);
+    buf_add(out, buf_view(&subject));
+    buf_done(&subject);
+}
+
+/* --- Others' words ---------------------------------------------------------------------------- */
+
+struct bytes dsn_host(struct bytes remote)
+{
+    size_t len = 0;
+    while (len < remote.len && remote.at[len] != ':' && remote.at[len] != ' ' &&
+           remote.at[len] != '[')
+        len++;
+    struct bytes host = bytes_sub(remote, 0, len);
+    struct bytes last = bytes_from(host, bytes_find_last(host, '.') + 1);
+    /* "smtp://…", "lmtp:unix:…" and "mx:…" are places that nobody spoke from. */
+    bool is_name = domain_is_valid(host, ADDRESS_ASCII) && bytes_find_last(host, '.') < host.len &&
+                   last.len && ascii_is_alpha(last.at[0]);
+    return is_name ? host : BYTES_NONE;
 }
 
 void dsn_words_print(struct buf *out, struct bytes words)
@@ -76,6 +93,8 @@ void dsn_words_print(struct buf *out, struct bytes words)
     }
 }
 
+/* --- The text --------------------------------------------------------------------------------- */
+
 static void add_paragraph(struct buf *out, size_t indent, struct bytes text)
 {
     struct fold fold = fold_text(out, indent);
@@ -83,88 +102,125 @@ static void add_paragraph(struct buf *out, size_t indent, struct bytes text)
     buf_add(out, BYTES("\r\n"));
 }
 
-/* "start words end" as a paragraph, the words being others'. */
-static void add_quoting(struct buf *out, size_t indent, const char *start, struct bytes words,
-                        const char *end)
+static void add_quoted(struct buf *out, struct bytes words)
 {
     struct buf line;
     buf_init(&line, LINE_LIMIT);
-    buf_add(&line, bytes_of(start));
     dsn_words_print(&line, words);
-    buf_add(&line, bytes_of(end));
-    add_paragraph(out, indent, buf_view(&line));
+    add_paragraph(out, 8, buf_view(&line));
     buf_done(&line);
 }
 
-static void add_dated(struct buf *out, size_t indent, const char *start, int64_t instant_ms)
+/* "Your message to ann@example.org was not delivered: there is no mailbox with this address." */
+static void add_sentence(struct buf *out, const struct dsn_recipient *recipient,
+                         enum address_charset charset)
 {
+    static const struct bytes happened[] = {
+        [DSN_FAILED] = BYTES_INIT(" was not delivered: "),
+        [DSN_DELAYED] = BYTES_INIT(" has not been delivered yet: "),
+        [DSN_DELIVERED] = BYTES_INIT(" was delivered."),
+        [DSN_RELAYED] = BYTES_INIT(" was passed on to a server that does not confirm deliveries. "
+                                   "You will hear no more unless something goes wrong there."),
+        [DSN_EXPANDED] = BYTES_INIT(" was passed on to several addresses that this one stands for. "
+                                    "You will hear no more unless something goes wrong there."),
+    };
     struct buf line;
     buf_init(&line, LINE_LIMIT);
-    buf_add(&line, bytes_of(start));
-    date_print(&line, instant_ms);
-    add_paragraph(out, indent, buf_view(&line));
+    buf_add(&line, BYTES("Your message to "));
+    unitext_print(&line, recipient->address, charset);
+    buf_add(&line, happened[recipient->action]);
+    if (recipient->action == DSN_FAILED)
+        buf_add(&line, dsn_reason_failed(recipient->status).what);
+    if (recipient->action == DSN_DELAYED)
+        buf_add(&line, dsn_reason_delayed(recipient->status).what);
+    add_paragraph(out, 0, buf_view(&line));
     buf_done(&line);
+}
+
+static void add_advice(struct buf *out, const struct dsn_recipient *recipient)
+{
+    bool is_delayed = recipient->action == DSN_DELAYED;
+    if (!is_delayed && recipient->action != DSN_FAILED)
+        return;
+    struct bytes advice = is_delayed ? dsn_reason_delayed(recipient->status).advice
+                                     : dsn_reason_failed(recipient->status).advice;
+    struct buf line;
+    buf_init(&line, LINE_LIMIT);
+    if (is_delayed) {
+        buf_add(&line, BYTES("It is kept safe and tried again from time to time"));
+        if (recipient->retry_until_ms) {
+            buf_add(&line, BYTES(", until "));
+            date_print(&line, recipient->retry_until_ms);
+        }
+        buf_add(&line, BYTES("; you need not send it again. "));
+    }
+    if (advice.len) {
+        buf_add(&line,
+                is_delayed ? BYTES("What you can do meanwhile: ") : BYTES("What you can do: "));
+        buf_add(&line, advice);
+    }
+    buf_add(out, BYTES("\r\n"));
+    add_paragraph(out, 4, buf_view(&line));
+    buf_done(&line);
+}
+
+static void add_words(struct buf *out, const struct dsn_recipient *recipient)
+{
+    if (!recipient->reply.len || recipient->action > DSN_DELAYED)
+        return;
+    struct bytes host = dsn_host(recipient->remote);
+    buf_add(out, BYTES("\r\n    "));
+    if (recipient->code == 0) {
+        buf_add(out, BYTES("In detail:"));
+    } else if (host.len) {
+        buf_add(out, BYTES("The server "));
+        buf_add(out, host);
+        buf_add(out, BYTES(" said:"));
+    } else {
+        buf_add(out, BYTES("The other server said:"));
+    }
+    buf_add(out, BYTES("\r\n"));
+    add_quoted(out, recipient->reply);
 }
 
 /* Says which message this is about. */
 static void add_message(struct buf *out, const struct dsn_report *report, struct bytes section)
 {
-    struct header_field field;
-    while (header_next(&section, &field)) {
-        if (!bytes_equal_nocase(field.name, BYTES("Subject")))
-            continue;
-        struct buf subject;
-        buf_init(&subject, LINE_LIMIT);
-        header_unfold(&subject, bytes_sub(field.value, 0, WORDS_LIMIT));
-        add_quoting(out, 4, "Subject: ", buf_view(&subject), "");
-        buf_done(&subject);
-        break;
-    }
-    add_dated(out, 4, "Received here: ", report->envelope->received_ms);
-}
-
-static void add_advice(struct buf *out, const struct dsn_recipient *recipient)
-{
-    struct bytes detail = bytes_from(recipient->status, 2);
-    size_t i = 0;
-    while (!bytes_starts(detail, advice[i].status))
-        i++;
-    struct fold fold = fold_text(out, 4);
-    fold_words(&fold, BYTES("What you can do:"));
-    fold_words(&fold, advice[i].advice);
+    struct buf line;
+    buf_init(&line, LINE_LIMIT);
+    buf_add(out, BYTES("Your message:\r\n"));
+    buf_add(&line, BYTES("Subject: "));
+    /* Encoded-words are for programs: the subject of the notification has them. */
+    if (find_subject(&line, section) && bytes_search(buf_view(&line), BYTES("=?")) == line.len)
+        add_paragraph(out, 4, buf_view(&line));
+    buf_clear(&line);
+    buf_add(&line, BYTES("Received here: "));
+    date_print(&line, report->envelope->received_ms);
+    add_paragraph(out, 4, buf_view(&line));
+    buf_clear(&line);
+    buf_add(&line, BYTES("This notice is from the mail server "));
+    buf_add(&line, report->hostname);
+    buf_add(&line, BYTES(", which knows your message as "));
+    id_print(&line, report->envelope->id);
+    buf_add(&line, BYTES(". Nobody reads answers to it."));
     buf_add(out, BYTES("\r\n"));
-}
-
-static void add_recipient(struct buf *out, const struct dsn_recipient *recipient,
-                          enum address_charset charset)
-{
-    buf_add(out, BYTES("\r\n"));
-    unitext_print(out, recipient->address, charset);
-    buf_add(out, BYTES("\r\n"));
-    add_paragraph(out, 4, happened[recipient->action]);
-    if (recipient->reply.len && recipient->code == 0) {
-        add_paragraph(out, 4, BYTES("The reason:"));
-        add_quoting(out, 8, "", recipient->reply, "");
-    } else if (recipient->reply.len) {
-        if (recipient->remote.len)
-            add_quoting(out, 4, "The server ", recipient->remote, " said:");
-        else
-            add_paragraph(out, 4, BYTES("The other server said:"));
-        add_quoting(out, 8, "", recipient->reply, "");
-    }
-    if (recipient->action == DSN_FAILED)
-        add_advice(out, recipient);
-    if (recipient->action == DSN_DELAYED && recipient->retry_until_ms)
-        add_dated(out, 4, "It is tried until ", recipient->retry_until_ms);
+    add_paragraph(out, 0, buf_view(&line));
+    buf_done(&line);
 }
 
 void dsn_text_print(struct buf *out, const struct dsn_report *report, struct bytes section,
                     enum address_charset charset)
 {
-    add_quoting(out, 0, "This is the mail server ", report->hostname,
-                ". It tells you what became of a message from your address:");
-    buf_add(out, BYTES("\r\n"));
+    /* What went wrong comes first. */
+    for (enum dsn_action action = DSN_FAILED; action <= DSN_EXPANDED; action++)
+        for (size_t i = 0; i < report->recipient_count; i++) {
+            const struct dsn_recipient *recipient = &report->recipients[i];
+            if (recipient->action != action)
+                continue;
+            add_sentence(out, recipient, charset);
+            add_advice(out, recipient);
+            add_words(out, recipient);
+            buf_add(out, BYTES("\r\n"));
+        }
     add_message(out, report, section);
-    for (size_t i = 0; i < report->recipient_count; i++)
-        add_recipient(out, &report->recipients[i], charset);
 }

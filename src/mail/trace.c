@@ -98,6 +98,23 @@ static bool is_gap(uint8_t byte)
     return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
+void trace_received_local(struct buf *out, struct bytes hostname, uint64_t id, int64_t at_ms)
+{
+    struct fold fold = fold_field(out, BYTES("Received: by"));
+    struct buf word;
+    buf_init(&word, WORD_LIMIT);
+    fold_word(&fold, hostname);
+    fold_word(&fold, BYTES("id"));
+    id_print(&word, id);
+    buf_add_byte(&word, ';');
+    fold_word(&fold, buf_view(&word));
+    buf_clear(&word);
+    date_print(&word, at_ms);
+    fold_line(&fold, buf_view(&word));
+    buf_add(out, BYTES("\r\n"));
+    buf_done(&word);
+}
+
 void trace_return_path(struct buf *out, struct bytes reverse_path)
 {
     buf_add(out, BYTES("Return-Path: <"));
@@ -121,8 +138,14 @@ static bool next_word(struct bytes *rest, struct bytes *word)
 bool trace_id(struct bytes text, uint64_t *out)
 {
     enum { WORDS = 12 }; /* "from helo (name [address]) by us with protocol id it" are ten */
-    struct bytes start = BYTES("Received: from"), rest = bytes_from(text, start.len);
+    struct bytes start = BYTES("Received: from"), local = BYTES("Received: by");
+    struct bytes rest = bytes_from(text, start.len);
     struct bytes word, before = BYTES_NONE, before_that = BYTES_NONE;
+    if (bytes_starts(text, local)) {
+        rest = bytes_from(text, local.len);
+        return next_word(&rest, &word) && next_word(&rest, &word) &&
+               bytes_equal(word, BYTES("id")) && next_word(&rest, &word) && id_scan(word, out);
+    }
     if (!bytes_starts(text, start))
         return false;
     for (size_t i = 0; i < WORDS && next_word(&rest, &word); i++) {

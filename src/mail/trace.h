@@ -19,10 +19,13 @@ struct trace {
  * bytes that no domain has become "?". UTF-8 only where the envelope is SMTPUTF8. */
 void trace_received(struct buf *out, const struct trace *trace);
 
+/* Appends the Received field of a message that is made here. */
+void trace_received_local(struct buf *out, struct bytes hostname, uint64_t id, int64_t at_ms);
+
 /* Appends the Return-Path field of final delivery; an empty reverse-path is the null one. */
 void trace_return_path(struct buf *out, struct bytes reverse_path);
 
-/* The id in the Received field that trace_received() made, when the text begins with one; it may
+/* The id in the Received field that one of these made, when the text begins with one; it may
  * end anywhere, and have LF as line ends. Another server's form is not read. */
 MUST_CHECK bool trace_id(struct bytes text, uint64_t *out);
 

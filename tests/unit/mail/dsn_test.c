@@ -76,8 +76,10 @@ static void lines_are_short(const struct buf *message)
 
 static void a_failure_returns_the_message(void **state)
 {
-    struct envelope envelope = {
-        .reverse_path = BYTES("ann@example.org"), .envid = BYTES("QQ+2B1"), .received_ms = at_ms};
+    struct envelope envelope = {.id = 7,
+                                .reverse_path = BYTES("ann@example.org"),
+                                .envid = BYTES("QQ+2B1"),
+                                .received_ms = at_ms};
     struct buf message;
     struct dsn_needs needs = compose(&message, (struct dsn_report){.envelope = &envelope,
                                                                    .recipients = failed,
@@ -87,7 +89,7 @@ static void a_failure_returns_the_message(void **state)
     assert_true(needs.body == BODY_7BIT && !needs.is_smtputf8);
     expect(&message, "From: Mail Delivery System <MAILER-DAEMON@mx.example.org>\r\n"
                      "To: <ann@example.org>\r\n"
-                     "Subject: Your message was not delivered\r\n"
+                     "Subject: Not delivered: Hi\r\n"
                      "Date: Tue, 24 Nov 2026 03:07:04 +0000\r\n"
                      "Message-ID: <06h00aj7g0000@mx.example.org>\r\n"
                      "Auto-Submitted: auto-replied\r\n"
@@ -97,6 +99,7 @@ static void a_failure_returns_the_message(void **state)
                      "Content-Transfer-Encoding: 7bit\r\n"
                      "\r\n");
     expect(&message, "\r\n--=_06h00aj7g0000_0\r\n"
+                     "Content-Description: Delivery report\r\n"
                      "Content-Type: message/delivery-status\r\n"
                      "Content-Transfer-Encoding: 7bit\r\n"
                      "\r\n"
@@ -111,13 +114,16 @@ static void a_failure_returns_the_message(void **state)
                      "Remote-MTA: dns; mx.example.com\r\n"
                      "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n"
                      "Last-Attempt-Date: Tue, 24 Nov 2026 03:07:04 +0000\r\n"
+                     "Final-Log-ID: 0000000000007\r\n"
                      "\r\n"
                      "Final-Recipient: rfc822; eve@example.net\r\n"
                      "Action: delayed\r\n"
                      "Status: 4.4.1\r\n"
                      "Diagnostic-Code: x-postrider; no answer\r\n"
+                     "Final-Log-ID: 0000000000007\r\n"
                      "Will-Retry-Until: Tue, 24 Nov 2026 03:07:04 +0000\r\n"
                      "\r\n--=_06h00aj7g0000_0\r\n"
+                     "Content-Description: Your message\r\n"
                      "Content-Type: message/rfc822\r\n"
                      "Content-Transfer-Encoding: 7bit\r\n"
                      "\r\n" ORIGINAL "\r\n--=_06h00aj7g0000_0--\r\n");
@@ -235,6 +241,35 @@ static void large_messages_are_not_returned(void **state)
     buf_done(&original);
 }
 
+static void it_stands_in_the_thread(void **state)
+{
+    static const struct {
+        const char *section, *want;
+    } thread_rows[] = {
+        {"Message-ID: <1@x>\r\n", "\r\nIn-Reply-To: <1@x>\r\nReferences: <1@x>\r\nAuto-Submitted"},
+        {"References: <0@x>\r\n <9@x> junk\r\nMessage-Id: <1@x>\r\n",
+         "\r\nIn-Reply-To: <1@x>\r\nReferences: <0@x> <9@x> <1@x>\r\nAuto-Submitted"},
+        {"References: <0@x>\r\n", "@mx.example.org>\r\nAuto-Submitted"},
+        {"Message-ID: 1@x\r\n", "@mx.example.org>\r\nAuto-Submitted"},
+        {"References: <1@x> <2@x> <3@x> <4@x> <5@x> <6@x> <7@x> <8@x> <9@x>\r\n"
+         "Message-ID: <10@x>\r\n",
+         "References: <2@x> <3@x> <4@x> <5@x> <6@x> <7@x> <8@x> <9@x> <10@x>\r\nAuto"},
+    };
+    struct envelope envelope = {.reverse_path = BYTES("ann@example.org")};
+    for (size_t i = 0; i < COUNT(thread_rows); i++) {
+        struct buf message, original;
+        buf_init(&original, 1000);
+        buf_addf(&original, "%s\r\nHi\r\n", thread_rows[i].section);
+        compose(&message, (struct dsn_report){.envelope = &envelope,
+                                              .recipients = failed,
+                                              .recipient_count = 1,
+                                              .original = buf_view(&original)});
+        expect(&message, thread_rows[i].want);
+        buf_done(&message);
+        buf_done(&original);
+    }
+}
+
 static void a_boundary_in_the_original_is_evaded(void **state)
 {
     struct envelope envelope = {.reverse_path = BYTES("ann@example.org")};
@@ -334,6 +369,7 @@ int main(void)
         cmocka_unit_test(the_host_that_spoke_is_named),
         cmocka_unit_test(originals_are_returned_as_they_may_be),
         cmocka_unit_test(large_messages_are_not_returned),
+        cmocka_unit_test(it_stands_in_the_thread),
         cmocka_unit_test(a_boundary_in_the_original_is_evaded),
         cmocka_unit_test(utf8_has_types_of_its_own),
         cmocka_unit_test(utf8_travels_in_ascii_where_the_way_back_is_unknown),

@@ -131,6 +131,14 @@ static void foreign_fields_have_no_id(void **state)
     uint64_t id;
     for (size_t i = 0; i < COUNT(texts); i++)
         assert_false(trace_id(bytes_of(texts[i]), &id));
+    struct buf local;
+    buf_init(&local, 1000);
+    trace_received_local(&local, BYTES("mx.example.org"), 7, 1795489624000);
+    assert_true(
+        bytes_equal(buf_view(&local), BYTES("Received: by mx.example.org id 0000000000007;\r\n"
+                                            "\tTue, 24 Nov 2026 03:07:04 +0000\r\n")));
+    assert_true(trace_id(buf_view(&local), &id) && id == 7);
+    buf_done(&local);
     assert_true(trace_id(BYTES("Received: from with\n\tby b with SMTP id 06h00aj7g0000\n"), &id));
 }
 
