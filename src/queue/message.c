@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "queue/kept.h"
 #include "queue/queue_state.h"
 
 /* --- Its memory --------------------------------------------------------------------------------
@@ -11,7 +12,7 @@ struct message *message_new(const struct envelope *envelope, uint64_t seed)
 {
     struct buf printed;
     buf_init(&printed, UINT32_MAX);
-    envelope_print(&printed, envelope);
+    kept_print(&printed, envelope);
     ASSERT(!printed.overflowed && envelope->recipient_count <= UINT32_MAX);
     size_t slots = envelope->recipient_count * sizeof(struct slot);
     struct message *message = memory_new(1, sizeof *message + slots + printed.len);
@@ -36,8 +37,12 @@ struct arena *message_open(const struct message *message, struct envelope *out)
     struct arena *arena = arena_new(ceiling);
     struct bytes printed = {(const uint8_t *)&message->slots[message->slot_count],
                             message->envelope_len};
-    bool is_good = envelope_scan(printed, arena, out);
-    ASSERT(is_good);
+    kept_scan(printed, arena, out);
+    ASSERT(out->recipient_count == message->slot_count);
+    out->id = message->id;
+    out->received_ms = message->received_ms;
+    for (size_t i = 0; i < message->slot_count; i++)
+        out->recipients[i].notify = message->slots[i].notify;
     return arena;
 }
 

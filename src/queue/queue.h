@@ -64,7 +64,8 @@ void queue_free(struct queue *queue);
 void queue_reload(struct queue *queue, const struct queue_settings *settings,
                   const struct routes *routes, int64_t now_ms);
 
-/* A message is safely in the spool: queue it. Copies what it needs. All instants are wall-clock
+/* A message is safely in the spool: queue it. Copies what it needs, which is all of the envelope
+ * but client, helo and user. All instants are wall-clock
  * ms here and below. False (and nothing is queued): the id is there already. */
 MUST_CHECK bool queue_add(struct queue *queue, const struct envelope *envelope, int64_t now_ms);
 /* After a restart: state is what QUEUE_SAVE gave last (empty: never). False for a state that does
