@@ -12,6 +12,10 @@
 
 enum { SENTENCE_LIMIT = 128 << 10 };
 
+/* The server is asked of so many messages at most. Text only: for programs there is `queue show
+ * --json`. */
+enum { STATES_MOST = 100 };
+
 static void print_id(uint64_t id)
 {
     struct buf text;
@@ -40,8 +44,18 @@ static enum paint paint_of(struct bytes line)
     return is_bad ? PAINT_RED : PAINT_NONE;
 }
 
-static void print_stories(const struct trace_lines *lines)
+/* What the message waits for now; false: do not ask for another's. */
+static bool print_state(const struct config *config, const struct trace_lines *lines, uint64_t id)
 {
+    uint8_t room[ID_TEXT + 1] = {0};
+    struct buf text = {.at = room, .cap = ID_TEXT, .limit = ID_TEXT};
+    id_print(&text, id);
+    return trace_state_print(config, lines, (const char *)room);
+}
+
+static void print_stories(const struct config *config, const struct trace_lines *lines)
+{
+    size_t states = STATES_MOST;
     struct buf text;
     buf_init(&text, SENTENCE_LIMIT);
     for (size_t i = 0; i < lines->count; i++) {
@@ -59,6 +73,9 @@ static void print_stories(const struct trace_lines *lines)
         paint_print(paint_of(line->text), (const char *)text.at);
         putchar('\n');
         buf_clear(&text);
+        bool is_last = i + 1 == lines->count || lines->lines[i + 1].id != line->id;
+        if (is_last && line->id && states > 0)
+            states = print_state(config, lines, line->id) ? states - 1 : 0;
     }
     buf_done(&text);
 }
@@ -103,7 +120,6 @@ int command_trace(const struct options *options)
 {
     struct trace_lines lines;
     struct error err;
-    uint64_t id;
     const char *needle = options->words[0];
     if (!needle[0])
         return EXIT_USAGE;
@@ -120,14 +136,11 @@ int command_trace(const struct options *options)
     if (options->is_json)
         print_json(&lines);
     else
-        print_stories(&lines);
+        print_stories(config, &lines);
     if (lines.was_cut)
         fprintf(stderr, "postrider: only the first %d events are shown; name a message's id\n",
                 TRACE_LINE_LIMIT);
     bool was_found = lines.count > 0;
-    /* Text only: for programs there is `queue show --json`. */
-    if (!options->is_json && was_found && id_scan(bytes_of(needle), &id))
-        trace_state_print(config, &lines, needle);
     config_free(config);
     if (!was_found)
         fprintf(stderr, "postrider: nothing is known of %s\n", needle);

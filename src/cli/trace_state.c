@@ -66,6 +66,8 @@ static void note_failure(void *context, struct bytes line)
 
 static void print_failures(struct state *state)
 {
+    if (!state->first)
+        return;
     trace_lines_each(state->lines, note_failure, state);
     for (const struct goal *goal = state->first; goal; goal = goal->next) {
         if (!goal->line.len)
@@ -135,11 +137,13 @@ static void take_shown(void *context, const json_t *line)
     json_array_foreach(recipients, i, recipient) print_recipient(state, recipient);
 }
 
-void trace_state_print(const struct config *config, const struct trace_lines *lines, const char *id)
+bool trace_state_print(const struct config *config, const struct trace_lines *lines, const char *id)
 {
     struct state state = {.lines = lines, .goals = map_new(0)};
     buf_init(&state.text, SENTENCE_LIMIT);
-    if (!talk_quietly(config, json_pack("{s:s,s:s}", "do", "show", "id", id), take_shown, &state))
+    bool is_there =
+        talk_quietly(config, json_pack("{s:s,s:s}", "do", "show", "id", id), take_shown, &state);
+    if (!is_there)
         puts("(the server does not answer; its journal ends here)");
     for (struct goal *goal = state.first, *next; goal; goal = next) {
         next = goal->next;
@@ -147,4 +151,5 @@ void trace_state_print(const struct config *config, const struct trace_lines *li
     }
     map_free(state.goals);
     buf_done(&state.text);
+    return is_there;
 }

@@ -237,6 +237,7 @@ def test_trace_ends_with_the_present_state(launch):
     assert re.fullmatch(r"now +waiting for c1@partner\.example because: (.*); next try at "
                         r"\S+ \(in .*\)", present), present
     assert reply in present
+    assert "now" in server.command("trace", "c1@partner.example").splitlines()[-1]
     stored, = server.events("mailbox-stored", id=entry["id"])
     assert stored["path"] in story
     server.stop()
