@@ -149,26 +149,6 @@ void *map_take(struct map *map, struct bytes key)
     return value;
 }
 
-static struct bytes number_key(const uint64_t *number)
-{
-    return (struct bytes){(const uint8_t *)number, sizeof *number};
-}
-
-void *map_find_u64(const struct map *map, uint64_t key)
-{
-    return map_find(map, number_key(&key));
-}
-
-void *map_add_u64(struct map *map, uint64_t key, void *value)
-{
-    return map_add(map, number_key(&key), value);
-}
-
-void *map_take_u64(struct map *map, uint64_t key)
-{
-    return map_take(map, number_key(&key));
-}
-
 bool map_next(const struct map *map, size_t *place, void **value)
 {
     while (*place < map->cap) {

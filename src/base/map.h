@@ -1,5 +1,5 @@
-/* Hash map from bytes or from a number to a pointer. Keys come from the outside (domains,
- * addresses), so the hash takes a seed that peers cannot know. */
+/* Hash map from bytes to a pointer (base/table.h has numbers for keys). Keys come from the outside
+ * (domains, addresses), so the hash takes a seed that peers cannot know. */
 #pragma once
 
 #include "base/bytes.h"
@@ -17,11 +17,6 @@ void *map_find(const struct map *map, struct bytes key);
 void *map_add(struct map *map, struct bytes key, void *value);
 /* Removes and hands out the value, or NULL. */
 void *map_take(struct map *map, struct bytes key);
-
-/* The same with a number as the key; one map holds either kind, never both. */
-void *map_find_u64(const struct map *map, uint64_t key);
-void *map_add_u64(struct map *map, uint64_t key, void *value);
-void *map_take_u64(struct map *map, uint64_t key);
 
 /* Walks all entries in no order: start with *place 0; false at the end. The map must not change
  * in between, except that the entry just given may be taken. */

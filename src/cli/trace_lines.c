@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/id.h"
-#include "base/map.h"
+#include "base/table.h"
 #include "base/memory.h"
 
 enum { FILE_LIMIT = 256 };
@@ -146,7 +146,7 @@ static uint64_t id_of(struct bytes line)
 struct search {
     struct trace_lines *lines;
     struct bytes needle;
-    struct map *ids; /* of messages that matching lines name; values are not used */
+    struct table *ids; /* of messages that matching lines name; values are not used */
     size_t room;
 };
 
@@ -174,9 +174,9 @@ void trace_lines_each(const struct trace_lines *lines, trace_visit *visit, void 
 static void note_id(void *context, struct bytes line)
 {
     struct search *search = context;
-    if (map_count(search->ids) < TRACE_LINE_LIMIT && has_nocase(line, search->needle) &&
+    if (table_count(search->ids) < TRACE_LINE_LIMIT && has_nocase(line, search->needle) &&
         id_of(line))
-        map_add_u64(search->ids, id_of(line), search);
+        table_add(search->ids, id_of(line), search);
 }
 
 static void keep_line(void *context, struct bytes line)
@@ -184,8 +184,8 @@ static void keep_line(void *context, struct bytes line)
     struct search *search = context;
     struct trace_lines *lines = search->lines;
     uint64_t id = id_of(line);
-    bool is_wanted = id && search->ids ? map_find_u64(search->ids, id) != NULL
-                                       : has_nocase(line, search->needle);
+    bool is_wanted =
+        id && search->ids ? table_find(search->ids, id) != NULL : has_nocase(line, search->needle);
     if (!is_wanted)
         return;
     if (lines->count == TRACE_LINE_LIMIT) {
@@ -234,11 +234,11 @@ bool trace_lines_open(struct trace_lines *lines, const char *folder, struct byte
     struct search search = {.lines = lines, .needle = needle};
     bool is_id = id_scan(needle, &id);
     if (!is_id) {
-        search.ids = map_new(0);
+        search.ids = table_new(0);
         trace_lines_each(lines, note_id, &search);
     }
     trace_lines_each(lines, keep_line, &search);
-    map_free(search.ids);
+    table_free(search.ids);
     if (lines->count)
         qsort(lines->lines, lines->count, sizeof *lines->lines, compare_lines);
     return true;

@@ -92,7 +92,7 @@ static struct list *place_after(struct queue *queue, uint64_t after)
     for (size_t i = 0; i < MARKS; i++)
         if (queue->marks[i].at && queue->marks[i].after == after)
             return queue->marks[i].at->next;
-    struct message *last = map_find_u64(queue->messages, after);
+    struct message *last = table_find(queue->messages, after);
     if (last)
         return last->by_arrival.next;
     struct list *at = queue->by_arrival.next;
@@ -133,7 +133,7 @@ void queue_walk(struct queue *queue, struct queue_walk *walk, int64_t now_ms, qu
 
 bool queue_show(struct queue *queue, uint64_t id, queue_visit *visit, void *context)
 {
-    const struct message *message = map_find_u64(queue->messages, id);
+    const struct message *message = table_find(queue->messages, id);
     struct queue_walk walk = {.needs_envelopes = true};
     if (!message || message->is_deleted)
         return false;
@@ -144,7 +144,7 @@ bool queue_show(struct queue *queue, uint64_t id, queue_visit *visit, void *cont
 struct queue_stats queue_stats(const struct queue *queue)
 {
     struct queue_stats stats = queue->stats;
-    stats.messages = map_count(queue->messages);
+    stats.messages = table_count(queue->messages);
     size_t place = 0;
     for (void *value; map_next(queue->lanes, &place, &value);) {
         const struct lane *lane = value;
@@ -164,7 +164,7 @@ struct queue_stats queue_stats(const struct queue *queue)
 
 static struct message *find(struct queue *queue, uint64_t id)
 {
-    struct message *message = map_find_u64(queue->messages, id);
+    struct message *message = table_find(queue->messages, id);
     return message && !message->is_deleted ? message : NULL;
 }
 

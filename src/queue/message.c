@@ -67,10 +67,10 @@ void message_drop(struct queue *queue, struct message *message)
     } while (delivery);
     for (size_t i = 0; i < message->slot_count; i++)
         queue->stats.recipients_waiting -= message->slots[i].state == SLOT_OPEN;
-    struct report *report = map_find_u64(queue->reports, message->id);
+    struct report *report = table_find(queue->reports, message->id);
     if (report)
         report_drop(queue, report);
-    map_take_u64(queue->messages, message->id);
+    table_take(queue->messages, message->id);
     for (size_t i = 0; i < MARKS; i++)
         if (queue->marks[i].at == &message->by_arrival)
             queue->marks[i].at = message->by_arrival.previous;

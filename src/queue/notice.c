@@ -87,7 +87,7 @@ bool notice_step(struct queue *queue, int64_t now_ms)
     bool is_any = false;
     if (first && first->key <= now_ms) {
         struct notice *notice = CONTAINER(first, struct notice, due);
-        struct message *late = map_find_u64(queue->messages, notice->id);
+        struct message *late = table_find(queue->messages, notice->id);
         heap_remove(&queue->notices, first);
         if (late)
             note(queue, late, notice->kind);

@@ -11,13 +11,13 @@
 
 void outcomes_init(struct outcomes *outcomes, uint64_t seed)
 {
-    outcomes->by_hash = map_new(seed);
+    outcomes->by_hash = table_new(seed);
     outcomes->seed = seed;
 }
 
 void outcomes_done(struct outcomes *outcomes)
 {
-    map_free(outcomes->by_hash);
+    table_free(outcomes->by_hash);
 }
 
 /* All of it but the count. */
@@ -31,10 +31,10 @@ static struct bytes content(const struct outcome *outcome)
 static struct outcome *share(struct outcomes *outcomes, struct outcome *made_owned)
 {
     uint64_t hash = hash_bytes(content(made_owned), outcomes->seed);
-    struct outcome *found = map_find_u64(outcomes->by_hash, hash);
+    struct outcome *found = table_find(outcomes->by_hash, hash);
     made_owned->users = 1;
     if (!found) {
-        map_add_u64(outcomes->by_hash, hash, made_owned);
+        table_add(outcomes->by_hash, hash, made_owned);
         return made_owned;
     }
     if (!bytes_equal(content(found), content(made_owned)))
@@ -83,8 +83,8 @@ void outcome_leave(struct outcomes *outcomes, struct outcome *outcome)
     if (!outcome || --outcome->users > 0)
         return;
     uint64_t hash = hash_bytes(content(outcome), outcomes->seed);
-    if (map_find_u64(outcomes->by_hash, hash) == outcome)
-        map_take_u64(outcomes->by_hash, hash);
+    if (table_find(outcomes->by_hash, hash) == outcome)
+        table_take(outcomes->by_hash, hash);
     free(outcome);
 }
 

@@ -12,12 +12,12 @@ struct queue *queue_new(const struct queue_settings *settings, const struct rout
     queue->settings = settings;
     queue->routes = routes;
     queue->random = settings->seed;
-    queue->messages = map_new(settings->seed);
+    queue->messages = table_new(settings->seed);
     queue->lanes = map_new(settings->seed);
-    queue->reports = map_new(settings->seed);
-    queue->rows = map_new(settings->seed);
+    queue->reports = table_new(settings->seed);
+    queue->rows = table_new(settings->seed);
     outcomes_init(&queue->outcomes, settings->seed);
-    queue->shares = map_new(settings->seed);
+    queue->shares = table_new(settings->seed);
     list_init(&queue->by_arrival);
     list_init(&queue->work);
     list_init(&queue->lingering);
@@ -50,7 +50,7 @@ void queue_free(struct queue *queue)
     if (!queue)
         return;
     size_t place = 0;
-    for (void *value; map_next(queue->reports, &place, &value);)
+    for (void *value; table_next(queue->reports, &place, &value);)
         report_free(value);
     LIST_EACH (&queue->by_arrival, struct message, by_arrival, message) {
         free_deliveries(message);
@@ -59,9 +59,9 @@ void queue_free(struct queue *queue)
     place = 0;
     for (void *value; map_next(queue->lanes, &place, &value);)
         lane_free(queue, value);
-    map_free(queue->messages);
+    table_free(queue->messages);
     map_free(queue->lanes);
-    map_free(queue->reports);
+    table_free(queue->reports);
     rows_free(queue);
     outcomes_done(&queue->outcomes);
     heap_done(&queue->waiting);
@@ -116,11 +116,11 @@ static void link_by_id(struct queue *queue, struct message *message)
 
 bool queue_add(struct queue *queue, const struct envelope *envelope, int64_t now_ms)
 {
-    if (map_find_u64(queue->messages, envelope->id))
+    if (table_find(queue->messages, envelope->id))
         return false;
     queue->now_ms = now_ms;
     struct message *message = message_new(envelope, queue->settings->seed);
-    map_add_u64(queue->messages, message->id, message);
+    table_add(queue->messages, message->id, message);
     link_by_id(queue, message);
     queue->stats.recipients_waiting += message->slot_count;
     int64_t *next_ms = memory_new(message->slot_count, sizeof *next_ms);
@@ -145,7 +145,7 @@ void queue_sort(struct queue *queue)
     if (!queue->is_unsorted)
         return;
     struct heap heap;
-    size_t at = 0, count = map_count(queue->messages);
+    size_t at = 0, count = table_count(queue->messages);
     struct item *items = memory_new(count, sizeof *items);
     heap_init(&heap);
     LIST_EACH (&queue->by_arrival, struct message, by_arrival, message) {
@@ -174,7 +174,7 @@ static int64_t latest_attempt(const struct queue *queue, const struct envelope *
 bool queue_restore(struct queue *queue, const struct envelope *envelope, struct bytes state,
                    int64_t now_ms)
 {
-    if (map_find_u64(queue->messages, envelope->id))
+    if (table_find(queue->messages, envelope->id))
         return false;
     queue->now_ms = now_ms;
     struct message *message = message_new(envelope, queue->settings->seed);
@@ -184,7 +184,7 @@ bool queue_restore(struct queue *queue, const struct envelope *envelope, struct 
     bool is_good = state.len == 0 || state_scan(&queue->outcomes, state, &message->flags,
                                                 message->slots, next_ms, message->slot_count);
     queue->stats.held += message->flags & MESSAGE_HELD ? 1 : 0;
-    map_add_u64(queue->messages, message->id, message);
+    table_add(queue->messages, message->id, message);
     list_append(&queue->by_arrival, &message->by_arrival);
     struct list *before = message->by_arrival.previous;
     if (before != &queue->by_arrival &&
@@ -243,7 +243,7 @@ static bool is_worth_saving(const struct message *message)
 static enum queue_effect message_step(struct queue *queue, struct message *message,
                                       struct queue_task *task)
 {
-    struct report *report = map_find_u64(queue->reports, message->id);
+    struct report *report = table_find(queue->reports, message->id);
     bool is_quiet = message->active_count == 0 && !(report && report->phase == REPORT_DRIVEN);
     *task = (struct queue_task){.id = message->id};
     if (is_quiet && (message->is_deleted || is_final(message))) {

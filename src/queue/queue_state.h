@@ -9,6 +9,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/table.h"
 #include "queue/queue.h"
 #include "queue/window.h"
 
@@ -182,7 +183,7 @@ struct queue_mark {
 enum { MARKS = 4 };
 
 struct outcomes {
-    struct map *by_hash;
+    struct table *by_hash;
     uint64_t seed;
 };
 
@@ -193,8 +194,9 @@ struct queue {
     struct list *rerouted; /* those up to this one in by_arrival go by the current routes */
     bool is_rerouting;     /* but for those behind it */
     int64_t now_ms;        /* as last heard */
-    struct map *messages, *lanes, *reports; /* by id, by the endpoint's name, by id */
-    struct map *rows, *shares;
+    struct map *lanes;     /* by the endpoint's name */
+    struct table *messages, *reports; /* by id */
+    struct table *rows, *shares;
     struct outcomes outcomes;
     uint64_t lanes_made;
     struct list by_arrival;         /* by id */

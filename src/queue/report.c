@@ -136,7 +136,7 @@ static bool may_end(const struct message *message, int64_t until_ms)
 
 struct report *report_next(struct queue *queue, struct message *message)
 {
-    struct report *report = map_find_u64(queue->reports, message->id);
+    struct report *report = table_find(queue->reports, message->id);
     if (message->active_count > 0 || message->flags & MESSAGE_HELD || !has_news(queue, message))
         return NULL;
     if (report && report->phase != REPORT_GATHERING)
@@ -149,7 +149,7 @@ struct report *report_next(struct queue *queue, struct message *message)
         report = NEW(struct report);
         report->message = message;
         list_init(&report->turn);
-        map_add_u64(queue->reports, message->id, report);
+        table_add(queue->reports, message->id, report);
     }
     if (is_gathering) {
         heap_put(&queue->postponed, &report->due, until_ms);
@@ -178,7 +178,7 @@ void report_drop(struct queue *queue, struct report *report)
     ASSERT(report->phase != REPORT_DRIVEN);
     heap_remove(&queue->postponed, &report->due);
     list_remove(&report->turn);
-    map_take_u64(queue->reports, report->message->id);
+    table_take(queue->reports, report->message->id);
     report_free(report);
 }
 
@@ -209,7 +209,7 @@ static void settle(struct message *message, const struct report *report)
 
 void queue_reported(struct queue *queue, uint64_t id, bool was_stored, int64_t now_ms)
 {
-    struct report *report = map_find_u64(queue->reports, id);
+    struct report *report = table_find(queue->reports, id);
     ASSERT(report && report->phase == REPORT_DRIVEN);
     struct message *message = report->message;
     queue->now_ms = now_ms;

@@ -82,21 +82,21 @@ static struct row *row_new(struct queue *queue, struct lane *lane, uint64_t key)
     list_init(&row->own);
     list_append(&lane->rows, &row->own);
     lane->row_count++;
-    map_add_u64(queue->rows, key, row);
+    table_add(queue->rows, key, row);
     return row;
 }
 
 static void row_join(struct queue *queue, struct row *row, struct lane *site)
 {
     uint64_t key = site->number << (SENDER_BITS + 1) | (row->key & (2 * SHARED - 1));
-    struct share *share = map_find_u64(queue->shares, key);
+    struct share *share = table_find(queue->shares, key);
     if (!share) {
         share = NEW(struct share);
         share->key = key;
         list_init(&share->rows);
         list_init(&share->turn);
         list_append(&site->turns, &share->turn);
-        map_add_u64(queue->shares, key, share);
+        table_add(queue->shares, key, share);
     }
     list_append(&share->rows, &row->turn);
     row->share = share;
@@ -112,7 +112,7 @@ static void row_leave(struct queue *queue, struct row *row)
     if (!list_is_empty(&share->rows))
         return;
     list_remove(&share->turn);
-    map_take_u64(queue->shares, share->key);
+    table_take(queue->shares, share->key);
     free(share);
 }
 
@@ -121,11 +121,11 @@ void rows_add(struct queue *queue, struct delivery *delivery)
     struct lane *lane = delivery->lane;
     uint32_t sender = delivery->message->sender;
     uint64_t key = row_key(lane, sender, false);
-    struct row *row = map_find_u64(queue->rows, key);
+    struct row *row = table_find(queue->rows, key);
     delivery->is_shared = !row && lane->row_count >= ROWS_MOST;
     if (delivery->is_shared) {
         key = row_key(lane, sender, true);
-        row = map_find_u64(queue->rows, key);
+        row = table_find(queue->rows, key);
     }
     if (!row) {
         row = row_new(queue, lane, key);
@@ -141,7 +141,7 @@ void rows_remove(struct queue *queue, struct delivery *delivery)
 {
     struct lane *lane = delivery->lane;
     struct row *row =
-        map_find_u64(queue->rows, row_key(lane, delivery->message->sender, delivery->is_shared));
+        table_find(queue->rows, row_key(lane, delivery->message->sender, delivery->is_shared));
     ASSERT(row && row->count > 0);
     list_remove(&delivery->in.row);
     row->count--;
@@ -150,7 +150,7 @@ void rows_remove(struct queue *queue, struct delivery *delivery)
     row_leave(queue, row);
     list_remove(&row->own);
     lane->row_count--;
-    map_take_u64(queue->rows, row->key);
+    table_take(queue->rows, row->key);
     free(row);
 }
 
@@ -169,13 +169,13 @@ void rows_leave(struct queue *queue, struct lane *lane)
 void rows_free(struct queue *queue)
 {
     size_t place = 0;
-    for (void *value; map_next(queue->rows, &place, &value);)
+    for (void *value; table_next(queue->rows, &place, &value);)
         free(value);
     place = 0;
-    for (void *value; map_next(queue->shares, &place, &value);)
+    for (void *value; table_next(queue->shares, &place, &value);)
         free(value);
-    map_free(queue->rows);
-    map_free(queue->shares);
+    table_free(queue->rows);
+    table_free(queue->shares);
 }
 
 /* --- Turns -------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ static void take_smalls(struct spool *spool, struct spool_batch *batch, uint64_t
             return;
         batch->small_bytes += bytes;
         list_move(&small->link, &batch->smalls);
-        struct entry *entry = map_find_u64(spool->index, small->record.id);
+        struct entry *entry = table_find(spool->index, small->record.id);
         if (entry && entry->pending == small)
             entry->pending = NULL;
     }
@@ -397,7 +397,7 @@ static void append_stored(struct spool *spool, struct segment *segment, const st
     entry->message_bytes = record_message_bytes(&append->record);
     entry->has_file = append->record.flags & RECORD_HAS_FILE;
     list_init(&entry->link);
-    ASSERT(!map_add_u64(spool->index, entry->id, entry)); /* ids are never used twice */
+    ASSERT(!table_add(spool->index, entry->id, entry)); /* ids are never used twice */
     index_place_message(spool, entry, segment, append->offset, append_bytes(append));
 }
 
@@ -430,7 +430,7 @@ static void small_stored(struct spool *spool, struct segment *segment, const str
             gone_add(&spool->gone, small->record.id);
         return;
     }
-    struct entry *entry = map_find_u64(spool->index, small->record.id);
+    struct entry *entry = table_find(spool->index, small->record.id);
     if (!entry)
         return;
     spool->has_died |= entry->state_segment != NULL;
@@ -440,7 +440,7 @@ static void small_stored(struct spool *spool, struct segment *segment, const str
 /* Collects it again, unless it is superseded by now. */
 static void small_again(struct spool *spool, struct small *small)
 {
-    struct entry *entry = map_find_u64(spool->index, small->record.id);
+    struct entry *entry = table_find(spool->index, small->record.id);
     list_remove(&small->link);
     small->record.arrival = 0;
     if (small->record.type == RECORD_STATE) {

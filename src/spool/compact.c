@@ -151,7 +151,7 @@ void compact_end(struct spool *spool, const struct spool_batch *batch)
         return;
     for (size_t i = 0; i < batch->copy_count; i++) {
         const struct copy *copy = &batch->copies[i];
-        struct entry *entry = map_find_u64(spool->index, copy->id);
+        struct entry *entry = table_find(spool->index, copy->id);
         if (!entry)
             continue;
         if (copy->is_state)

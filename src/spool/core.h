@@ -10,14 +10,14 @@
 #pragma once
 
 #include "base/list.h"
-#include "base/map.h"
+#include "base/table.h"
 #include "disk/disk.h"
 #include "spool/body.h"
 #include "spool/record.h"
 #include "spool/segment.h"
 #include "spool/spool.h"
 
-/* A live message in the index; about 170 bytes with its place in the map. Offsets and lengths in
+/* A live message in the index; about 130 bytes with its place in the table. Offsets and lengths in
  * the log count in units of RECORD_ALIGN. */
 struct entry {
     uint64_t id;
@@ -103,7 +103,7 @@ struct spool {
     struct disk_file *lock;
     struct writer writer;
 
-    struct map *index;
+    struct table *index;
     struct list log; /* segments, oldest first */
     size_t log_count, pool_count;
     uint64_t live_bytes;    /* of the records of live messages and their states */

@@ -71,6 +71,6 @@ void index_remove(struct spool *spool, struct entry *entry)
 {
     forget_message(spool, entry);
     forget_state(spool, entry);
-    map_take_u64(spool->index, entry->id);
+    table_take(spool->index, entry->id);
     free(entry);
 }

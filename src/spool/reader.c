@@ -14,7 +14,7 @@ enum { STEP = 64 * 1024 };
 
 struct spool_reader *spool_reader_open(struct spool *spool, uint64_t id)
 {
-    struct entry *entry = map_find_u64(spool->index, id);
+    struct entry *entry = table_find(spool->index, id);
     if (!entry)
         return NULL;
     struct spool_reader *reader = NEW(struct spool_reader);

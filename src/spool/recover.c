@@ -172,7 +172,7 @@ static bool apply_message(struct recovery *recovery, struct segment *segment, ui
                           const struct record *record)
 {
     struct spool *spool = recovery->spool;
-    struct entry *entry = map_find_u64(spool->index, record->id);
+    struct entry *entry = table_find(spool->index, record->id);
     if (!entry) {
         entry = NEW(struct entry);
         entry->id = record->id;
@@ -180,7 +180,7 @@ static bool apply_message(struct recovery *recovery, struct segment *segment, ui
         entry->message_bytes = record_message_bytes(record);
         entry->has_file = record->flags & RECORD_HAS_FILE;
         list_init(&entry->link);
-        map_add_u64(spool->index, entry->id, entry);
+        table_add(spool->index, entry->id, entry);
     } else if (entry->arrival != record->arrival) {
         return damaged(recovery, segment, offset, "two messages with the same id");
     }
@@ -194,7 +194,7 @@ static bool apply(struct recovery *recovery, struct segment *segment, uint64_t o
     struct spool *spool = recovery->spool;
     if (record->durable_seq > recovery->durable_seq)
         recovery->durable_seq = record->durable_seq;
-    struct entry *entry = map_find_u64(spool->index, record->id);
+    struct entry *entry = table_find(spool->index, record->id);
     switch ((enum record_type)record->type) {
     case RECORD_MESSAGE: return apply_message(recovery, segment, offset, record);
     case RECORD_STATE:
@@ -325,7 +325,7 @@ static void see_body(void *context, const char *name)
     uint64_t id;
     if (!recovery->is_good || !body_id(name, &id))
         return;
-    struct entry *entry = map_find_u64(spool->index, id);
+    struct entry *entry = table_find(spool->index, id);
     if (entry && entry->has_file) {
         entry->has_seen_file = true;
         return;
@@ -343,7 +343,7 @@ static bool bodies_check(struct recovery *recovery)
     if (!disk_list(spool->disk, folder, see_body, recovery, recovery->err) || !recovery->is_good)
         return false;
     void *value;
-    for (size_t place = 0; map_next(spool->index, &place, &value);) {
+    for (size_t place = 0; table_next(spool->index, &place, &value);) {
         struct entry *entry = value;
         if (!entry->has_file || entry->has_seen_file)
             continue;
@@ -421,10 +421,10 @@ static bool visit_one(struct recovery *recovery, const struct entry *entry, stru
 
 static bool visit_all(struct recovery *recovery, spool_visit *visit, void *context)
 {
-    size_t count = map_count(recovery->spool->index), i = 0;
+    size_t count = table_count(recovery->spool->index), i = 0;
     struct entry **entries = memory_new(count, sizeof(struct entry *));
     void *value;
-    for (size_t place = 0; map_next(recovery->spool->index, &place, &value);)
+    for (size_t place = 0; table_next(recovery->spool->index, &place, &value);)
         entries[i++] = value;
     qsort(entries, count, sizeof(struct entry *), by_arrival);
     struct buf meta, state;

@@ -25,7 +25,7 @@ static struct spool *spool_new(struct disk *disk, const struct spool_settings *s
     spool->folder = memory_new(size, 1);
     memcpy(spool->folder, settings->path, size);
     spool->settings.path = spool->folder;
-    spool->index = map_new(settings->seed);
+    spool->index = table_new(settings->seed);
     struct list *lists[] = {&spool->log,       &spool->appends,     &spool->smalls,
                             &spool->results,   &spool->readers,     &spool->gone,
                             &spool->gone_late, &spool->writer.pool, &spool->writer.doomed};
@@ -102,9 +102,9 @@ void spool_close(struct spool *spool)
     ASSERT(!spool->is_running && list_is_empty(&spool->readers));
     collected_free(spool);
     void *entry;
-    for (size_t place = 0; map_next(spool->index, &place, &entry);)
+    for (size_t place = 0; table_next(spool->index, &place, &entry);)
         free(entry);
-    map_free(spool->index);
+    table_free(spool->index);
     segments_close(&spool->log);
     segments_close(&spool->writer.pool);
     segments_close(&spool->writer.doomed);
@@ -192,7 +192,7 @@ static void pending_drop(struct entry *entry)
 
 void spool_update(struct spool *spool, uint64_t id, struct bytes state)
 {
-    struct entry *entry = map_find_u64(spool->index, id);
+    struct entry *entry = table_find(spool->index, id);
     if (!entry)
         return;
     ASSERT(record_bytes_for(state.len, 0, 0) <= spool_segment_room(spool));
@@ -204,7 +204,7 @@ void spool_update(struct spool *spool, uint64_t id, struct bytes state)
 
 void spool_remove(struct spool *spool, uint64_t id)
 {
-    struct entry *entry = map_find_u64(spool->index, id);
+    struct entry *entry = table_find(spool->index, id);
     if (!entry)
         return;
     pending_drop(entry);
@@ -230,7 +230,7 @@ bool spool_result(struct spool *spool, struct spool_result *out)
 struct spool_stats spool_stats(const struct spool *spool)
 {
     return (struct spool_stats){
-        .messages = map_count(spool->index),
+        .messages = table_count(spool->index),
         .live_bytes = spool->live_bytes,
         .segment_count = spool->log_count,
         .free_segments = spool->pool_count,

@@ -37,7 +37,7 @@ static void check_round_trip(struct bytes state, size_t count)
         print_again(&outcomes, buf_view(&once), count, &twice);
         ASSERT(once.len == state.len && bytes_equal(buf_view(&once), buf_view(&twice)));
     }
-    ASSERT(map_count(outcomes.by_hash) == 0);
+    ASSERT(table_count(outcomes.by_hash) == 0);
     outcomes_done(&outcomes);
     buf_done(&once);
     buf_done(&twice);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -16,6 +17,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/table.h"
 
 static void bytes_cut_and_trim(void **state)
 {
@@ -108,23 +110,64 @@ static void arena_has_a_ceiling(void **state)
     arena_free(arena);
 }
 
+static void table_keeps_and_forgets(void **state)
+{
+    struct table *table = table_new(42);
+    int values[1000];
+    for (uint64_t i = 0; i < 1000; i++)
+        assert_null(table_add(table, i, &values[i]));
+    for (uint64_t i = 0; i < 1000; i += 2)
+        assert_ptr_equal(table_take(table, i), &values[i]);
+    for (uint64_t i = 0; i < 1000; i++)
+        assert_ptr_equal(table_find(table, i), i % 2 ? &values[i] : NULL);
+    for (uint64_t i = 0; i < 1000; i += 2)
+        assert_null(table_add(table, i, &values[i]));
+    assert_ptr_equal(table_add(table, 7, &values[0]), &values[7]);
+    assert_int_equal(table_count(table), 1000);
+    size_t place = 0, walked = 0;
+    for (void *value; table_next(table, &place, &value); walked++)
+        assert_non_null(value);
+    assert_int_equal(walked, 1000);
+    table_free(table);
+}
+
+/* Marks of what was taken must not fill it, nor end a search. */
+static void table_lives_long(void **state)
+{
+    struct table *table = table_new(1);
+    int value;
+    for (uint64_t i = 0; i < 10000; i++) {
+        assert_null(table_add(table, i, &value));
+        if (i >= 10)
+            assert_ptr_equal(table_take(table, i - 10), &value);
+        assert_null(table_find(table, i + 1));
+    }
+    assert_int_equal(table_count(table), 10);
+    table_free(table);
+}
+
 static void map_keeps_and_forgets(void **state)
 {
     struct map *map = map_new(42);
     int values[1000];
-    for (uint64_t i = 0; i < 1000; i++)
-        assert_null(map_add_u64(map, i, &values[i]));
-    for (uint64_t i = 0; i < 1000; i += 2)
-        assert_ptr_equal(map_take_u64(map, i), &values[i]);
-    for (uint64_t i = 0; i < 1000; i++)
-        assert_ptr_equal(map_find_u64(map, i), i % 2 ? &values[i] : NULL);
-    for (uint64_t i = 0; i < 1000; i += 2)
-        assert_null(map_add_u64(map, i, &values[i]));
-    assert_int_equal(map_count(map), 1000);
+    char key[16];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(key, sizeof key, "%d", i * 12345);
+        assert_null(map_add(map, bytes_of(key), &values[i]));
+    }
+    for (int i = 0; i < 1000; i += 2) {
+        snprintf(key, sizeof key, "%d", i * 12345);
+        assert_ptr_equal(map_take(map, bytes_of(key)), &values[i]);
+    }
+    for (int i = 0; i < 1000; i++) {
+        snprintf(key, sizeof key, "%d", i * 12345);
+        assert_ptr_equal(map_find(map, bytes_of(key)), i % 2 ? &values[i] : NULL);
+    }
+    assert_int_equal(map_count(map), 500);
     size_t place = 0, walked = 0;
     for (void *value; map_next(map, &place, &value); walked++)
         assert_non_null(value);
-    assert_int_equal(walked, 1000);
+    assert_int_equal(walked, 500);
     map_free(map);
 
     map = map_new(1);
@@ -272,7 +315,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_cut_and_trim),    cmocka_unit_test(utf8_is_strict),
         cmocka_unit_test(numbers_are_bounded),   cmocka_unit_test(buf_is_sticky),
-        cmocka_unit_test(arena_has_a_ceiling),   cmocka_unit_test(map_keeps_and_forgets),
+        cmocka_unit_test(arena_has_a_ceiling),   cmocka_unit_test(table_keeps_and_forgets),
+        cmocka_unit_test(table_lives_long),      cmocka_unit_test(map_keeps_and_forgets),
         cmocka_unit_test(heap_orders_and_moves), cmocka_unit_test(instants_print_and_scan),
         cmocka_unit_test(ids_rise_and_print),    cmocka_unit_test(errors_gain_context),
         cmocka_unit_test(log_escapes),           cmocka_unit_test(list_walks_while_removing),

@@ -539,7 +539,7 @@ static void heal(struct model *model)
     model->now_ms += MX_TTL_MOST_MS;
     pump(model);
     hold(model, map_count(model->queue->lanes) == 0);
-    hold(model, map_count(model->queue->rows) + map_count(model->queue->shares) == 0);
+    hold(model, table_count(model->queue->rows) + table_count(model->queue->shares) == 0);
 }
 
 static void run(uint64_t seed)

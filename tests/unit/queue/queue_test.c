@@ -658,14 +658,14 @@ static void what_ended_alike_is_kept_once(void **state)
     struct lane *lane = world_connect(world);
     for (uint64_t id = 1; id <= 100; id++)
         world_attempt(world, lane, DEFERRED, id % 2 ? "451 later" : "450 greylisted");
-    assert_int_equal(map_count(world->queue->outcomes.by_hash), 2);
+    assert_int_equal(table_count(world->queue->outcomes.by_hash), 2);
     assert_string_equal(world_show(world, 99).replies[0], "451 later");
     assert_string_equal(world_show(world, 100).replies[0], "450 greylisted");
     for (uint64_t id = 1; id <= 100; id++)
         assert_true(queue_delete(world->queue, id));
     while (world_step(world, &task) != QUEUE_IDLE)
         continue;
-    assert_int_equal(map_count(world->queue->outcomes.by_hash), 0);
+    assert_int_equal(table_count(world->queue->outcomes.by_hash), 0);
     world_free(world);
 }
 

@@ -106,7 +106,7 @@ static void many_senders_share_what_memory_there_is(void **state)
         snprintf(from, sizeof from, "ann@s%llu.example", (unsigned long long)id % SENDERS);
         add_from(world, id, from, "ann@a.example");
     }
-    assert_true(map_count(world->queue->rows) <= 1100);
+    assert_true(table_count(world->queue->rows) <= 1100);
     struct lane *lane = world_connect(world);
     for (size_t i = 0; i < 2 * SENDERS; i++) {
         uint64_t id = world_attempt(world, lane, DELIVERED, "250 ok");
@@ -114,7 +114,7 @@ static void many_senders_share_what_memory_there_is(void **state)
         seen[id] = true;
     }
     assert_false(queue_has_ready(world->queue, lane));
-    assert_true(map_count(world->queue->rows) == 0 && map_count(world->queue->shares) == 0);
+    assert_true(table_count(world->queue->rows) == 0 && table_count(world->queue->shares) == 0);
     free(seen);
     world_free(world);
 }
