@@ -27,8 +27,10 @@ void server_greet(struct smtp_server *server)
  * desks say what their machine is called; narrow enough to stand in a trace header as it is. */
 static bool helo_is_usable(struct bytes name)
 {
+    const struct bytes specials = BYTES("()<>\"\\;,@");
     for (size_t i = 0; i < name.len; i++)
-        if (name.at[i] <= ' ' || name.at[i] >= 127 || strchr("()<>\"\\;,@", name.at[i]))
+        if (name.at[i] <= ' ' || name.at[i] >= 127 ||
+            bytes_find(specials, name.at[i]) < specials.len)
             return false;
     return name.len > 0 && name.len <= HELO_LIMIT;
 }
