@@ -9,7 +9,7 @@ sources = $(shell find src tests bench -name '*.[ch]')
 sanitized = -Dbuildtype=debugoptimized -Db_sanitize=address,undefined
 sanitizer_options = ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
-.PHONY: build help packages demo test unit peers kills check fuzz bench sim format install clean \
+.PHONY: build help packages demo test unit peers soak check fuzz bench sim format install clean \
     check-format check-build check-layers check-docs check-tidy check-packages
 
 build: ## the release binary, at build/postrider
@@ -42,9 +42,14 @@ peers: ## only the tests against real servers and clients
 	@$(sanitizer_options) POSTRIDER=$(CURDIR)/build-test/postrider \
 	    $(PYTHON) -m pytest -q -p no:cacheprovider tests/peers tests/internet
 
-kills: ## [KILLS=200] [SEED=…]: kill -9 of any process under load, so many times
-	@KILLS=$${KILLS:-200} POSTRIDER=$(CURDIR)/build-test/postrider \
-	    $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/peers/test_crash.py
+soak: ## [KILLS=200] [MESSAGES=100000]: kill -9 and messages counted, more than in make test
+	@tools/packages build test
+	@tools/setup build-test -Dwerror=true $(sanitized)
+	@meson compile -C build-test
+	@$(sanitizer_options) POSTRIDER=$(CURDIR)/build-test/postrider \
+	    KILLS=$(or $(KILLS),200) MESSAGES=$(or $(MESSAGES),100000) \
+	    $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/peers/test_crash.py \
+	    tests/peers/test_reliability.py
 
 check: ## format, layers, clang -Werror, clang-tidy, man pages, docs (-k: go on after findings)
 check: check-format check-build check-layers check-docs check-tidy

@@ -12,7 +12,7 @@ import pytest
 from load import CountingSink, Load, check_account, delivered, kill_one
 from server import Postrider, wait_for
 
-KILLS = int(os.environ.get("KILLS", 50))  # `make kills` has 200
+KILLS = int(os.environ.get("KILLS", 50))  # `make soak` has 200
 TWICE_A_KILL = 40  # what may be under way when a process is killed
 SETTLE_SECONDS = 60
 

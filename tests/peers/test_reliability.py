@@ -2,6 +2,7 @@
 middle of everything, and a great many messages. Three workers, with the exceptions that say why."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ import pytest
 from letters import large
 from load import CountingSink, Load, check_account, delivered, start_again
 from peers import Script, need, need_root
-from server import Postrider, free_port, wait_for
+from server import Postrider, binary, free_port, wait_for
 
 WORKERS = 3
 SETTLE_SECONDS = 60
@@ -201,3 +202,32 @@ def kill_all(server):
     """The machine goes off, as far as a program can tell."""
     os.killpg(server.process.pid, signal.SIGKILL)
     server.process.wait()
+
+
+# --- A great many messages -----------------------------------------------------------------------
+
+MESSAGES = int(os.environ.get("MESSAGES", 10000))  # `make soak` has 100,000
+COUNT_SECONDS = 600
+
+
+@pytest.mark.parametrize("workers", [1, WORKERS])
+def test_every_message_of_a_great_many_comes_through_once(launch, workers):
+    """A tenth of them is put off at first, and one in a hundred loses its connection midway."""
+    port = free_port()
+    server = launch(
+        workers=workers, spool={**SPOOL, "segment": "16M"}, queue=QUICK,
+        routes=[{"to": "*", "via": f"smtp://127.0.0.1:{port}"}])
+    words = ["bench", "relay", "--server", f"127.0.0.1:{server.submission}",
+             "--sink", f"127.0.0.1:{port}", "--to", "user%d@partner.example",
+             "--count", str(MESSAGES), "--size", "60:1K,30:2K-16K,10:100K", "--sessions", "40",
+             "--tempfail", "10", "--drop", "1", "--wait", "60s", "--json"]
+    done = subprocess.run([binary(), *words], capture_output=True, text=True,
+                          timeout=COUNT_SECONDS)
+    assert done.returncode == 0, (done.stdout, done.stderr, server.log_tail())
+    account = json.loads(done.stdout)
+    print({**account["sink"], "seconds to take": account["seconds"]})
+    assert account["accepted"] == MESSAGES
+    assert account["sink"]["recipients"] == MESSAGES
+    assert account["sink"]["tempfailed"] > 0 and account["sink"]["dropped"] > 0
+    assert {account[name] for name in ("lost", "duplicates", "unasked", "unknown")} == {0}
+    server.wait_queue_empty()
