@@ -187,9 +187,10 @@ class Postfix(Daemon):
 
 
 class Dovecot(Daemon):
-    """LMTP in, IMAP out; every user has the password `secret`."""
+    """LMTP in, IMAP out; every user has the password `secret`. quotas: {address: bytes} of those
+    who have a mailbox; without, everybody has one, of any size."""
 
-    def __init__(self, folder, mail=None):
+    def __init__(self, folder, mail=None, quotas=None):
         need("dovecot")
         super().__init__(folder)
         self.imap = free_port()
@@ -204,6 +205,26 @@ class Dovecot(Daemon):
             default_login_user = {user.pw_name}
             default_internal_group = {grp.getgrgid(user.pw_gid).gr_name}
         """ if os.geteuid() else ""
+        users = f"""
+              driver = static
+              args = uid={self.uid} gid={self.gid} home={self.folder}/home/%d/%n
+        """
+        limits = ""
+        if quotas is not None:
+            (self.folder / "users").write_text("".join(
+                f"{user}:{{PLAIN}}secret:{self.uid}:{self.gid}::{self.folder}/home/{user}::"
+                f"userdb_quota_rule=*:bytes={size}\n" for user, size in quotas.items()))
+            users = f"""
+              driver = passwd-file
+              args = username_format=%u {self.folder}/users
+            """
+            limits = """
+            mail_plugins = quota
+            plugin {
+              quota = maildir:User quota
+              quota_grace = 0%
+            }
+            """
         (self.folder / "dovecot.conf").write_text(f"""
             base_dir = {self.folder}/run
             state_dir = {self.folder}/state
@@ -217,10 +238,8 @@ class Dovecot(Daemon):
               driver = static
               args = password=secret
             }}
-            userdb {{
-              driver = static
-              args = uid={self.uid} gid={self.gid} home={self.folder}/home/%d/%n
-            }}
+            userdb {{ {users} }}
+            {limits}
             first_valid_uid = {min(self.uid, 500)}
             first_valid_gid = {min(self.gid, 1)}
             mail_location = maildir:{self.mail}/%d/%n

@@ -1,5 +1,6 @@
 """What a sender gets to read of a message that was not delivered: by programs, and by people."""
 
+import base64
 import email
 import email.policy
 import fcntl
@@ -12,11 +13,12 @@ import smtplib
 import struct
 import termios
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from letters import plain
-from peers import Postfix, need
+from peers import Dovecot, Postfix, need
 from server import free_port, wait_for
 
 SENDER = "bob@example.org"
@@ -57,6 +59,20 @@ def fields(part):
     return {name.lower(): re.sub(r"\s+", " ", value) for name, value in part.items()}
 
 
+def decoded(part):
+    """What is in a message/global part; Python does not look for an encoding there."""
+    assert part["Content-Transfer-Encoding"] == "base64"
+    return base64.b64decode(part.get_payload(0).get_payload())
+
+
+def blocks_of(status):
+    """Python's parser knows the blocks of RFC 3464 only, not those in UTF-8 of RFC 6533."""
+    if status.get_content_type() == "message/delivery-status":
+        return status.get_payload()
+    text = decoded(status).decode().replace("\r\n", "\n")
+    return [email.message_from_string(block) for block in text.strip().split("\n\n")]
+
+
 def read(message):
     """A notification taken apart: the message, its text, and its blocks of fields."""
     parsed = email.message_from_bytes(message.sent, policy=email.policy.default)
@@ -70,7 +86,7 @@ def read(message):
         "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers")
     assert parsed["Auto-Submitted"] == "auto-replied"
     assert parsed["To"] and parsed["Date"] and parsed["Message-ID"] and not parsed.defects
-    return parsed, text.get_content(), [fields(part) for part in status.get_payload()], rest[0]
+    return parsed, text.get_content(), [fields(block) for block in blocks_of(status)], rest[0]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -170,6 +186,61 @@ def test_the_words_of_a_real_postfix_come_back(launch, folder):
     assert recipient["diagnostic-code"] == (
         "smtp; 554 5.7.1 <c@partner.example>: Recipient address rejected: Access denied")
     assert "refuses it by its rules" in " ".join(text.split())
+
+
+def read_elsewhere(peer):
+    """The notification that a scripted server took."""
+    ((envelope, text),) = wait_for(lambda: peer.messages, 60)
+    assert envelope[0].startswith("MAIL FROM:<>")
+    return read(SimpleNamespace(sent=text))
+
+
+def test_the_words_of_a_real_dovecot_come_back(launch, script, folder):
+    """By LMTP: one is refused at RCPT, one after the data, one has the message."""
+    dovecot = Dovecot(folder / "dovecot", quotas={"ann@example.org": 1 << 20,
+                                                  "full@example.org": 100})
+    back = script()
+    dovecot.start()
+    try:
+        server = launch(deliver={"lmtp": f"unix:{dovecot.lmtp}"},
+                        routes=[{"to": "*", "via": f"smtp://127.0.0.1:{back.port}"}])
+        send(server, ["ann@example.org", "gone@example.org", "full@example.org"],
+             sender="eve@back.example")
+        _, text, (_, *recipients), _ = read_elsewhere(back)
+    finally:
+        dovecot.stop()
+    found = {recipient["final-recipient"]: recipient for recipient in recipients}
+    assert found.keys() == {"rfc822; gone@example.org", "rfc822; full@example.org"}
+    assert [event["to"] for event in server.events("delivered")][0] == "ann@example.org"
+    words = " ".join(text.split())
+    for name, status, said, reason in [
+            ("gone", "5.1.1", "550 5.1.1 <gone@example.org> User doesn't exist: gone@example.org",
+             "there is no mailbox with this address."),
+            ("full", "5.2.2", "552 5.2.2 <full@example.org> Quota exceeded (mailbox for user is "
+             "full)", "the mailbox is full.")]:
+        recipient = found[f"rfc822; {name}@example.org"]
+        assert (recipient["action"], recipient["status"]) == ("failed", status)
+        assert recipient["diagnostic-code"] == f"smtp; {said}"
+        assert f"{name}@example.org was not delivered: {reason}" in words and said in words
+
+
+def test_an_address_in_utf8_comes_back_as_it_is(launch, script):
+    """RFC 6533: the notification has it in UTF-8, and goes to a sender whose server has not."""
+    peer = script(rcpt="550 5.1.1 no such user")
+    server = launch(routes=[{"to": "*", "via": f"smtp://127.0.0.1:{peer.port}"}])
+    with smtplib.SMTP("127.0.0.1", server.submission, timeout=60) as client:
+        client.sendmail(SENDER, ["åsa@partner.example"], plain("Grüße"),
+                        ["SMTPUTF8", "BODY=8BITMIME"])
+    (message,) = server.wait_messages(SENDER, 1)
+    parsed, text, (about, recipient), original = read(message)
+    assert text.startswith("Your message to åsa@partner.example was not delivered: ")
+    assert recipient["final-recipient"] == "utf-8; åsa@partner.example"
+    assert (recipient["action"], recipient["status"]) == ("failed", "5.1.1")
+    assert about["reporting-mta"] == "dns; mx.example.org"
+    assert original.get_content_type() == "message/global"
+    assert decoded(original).endswith(plain("Grüße"))
+    assert parsed.get_payload()[1].get_content_type() == "message/global-delivery-status"
+    assert message.sent.isascii()
 
 
 def see(command, pattern, folder, seconds=30):
