@@ -158,6 +158,7 @@ static void next_delivery(struct outbound *outbound)
         .recipient_count = delivery->recipient_count,
         .size = delivery->envelope->size,
         .has_8bit = delivery->envelope->body != BODY_7BIT,
+        .by_s = (delivery->envelope->by_ms - loop_wall_ms(worker->loop)) / 1000,
     };
     smtp_client_message(outbound->client, &outbound->message);
 }

@@ -119,8 +119,8 @@ static void add_sentence(struct buf *out, const struct dsn_recipient *recipient,
         [DSN_FAILED] = BYTES_INIT(" was not delivered: "),
         [DSN_DELAYED] = BYTES_INIT(" has not been delivered yet: "),
         [DSN_DELIVERED] = BYTES_INIT(" was delivered."),
-        [DSN_RELAYED] = BYTES_INIT(" was passed on to a server that does not confirm deliveries. "
-                                   "You will hear no more unless something goes wrong there."),
+        [DSN_RELAYED] = BYTES_INIT(" was passed on to another server. You may hear no more of it "
+                                   "unless something goes wrong there."),
         [DSN_EXPANDED] = BYTES_INIT(" was passed on to several addresses that this one stands for. "
                                     "You will hear no more unless something goes wrong there."),
     };

@@ -294,6 +294,19 @@ static void note_answer(struct active *active, const struct delivery_result *res
     active->was_answered = !is_balk(result);
 }
 
+/* Is the sender to know of a delivery? */
+static bool is_told(const struct envelope *envelope, const struct slot *slot,
+                    const struct delivery_result *result, int64_t now_ms)
+{
+    if (slot->notify & NOTIFY_SUCCESS && !result->has_dsn)
+        return true;
+    if (slot->notify & NOTIFY_NEVER || !slot->outcome->was_relayed)
+        return false;
+    /* RFC 2852, 4.1.4: a trace of the way. 4.1.4.2: the next hop does not tell when it is late. */
+    return envelope->by_trace ||
+           (envelope->by_mode == BY_NOTIFY && !result->has_by && now_ms < envelope->by_ms);
+}
+
 void queue_result(struct queue *queue, struct queue_delivery *taken,
                   const struct delivery_result *result, int64_t now_ms)
 {
@@ -312,7 +325,8 @@ void queue_result(struct queue *queue, struct queue_delivery *taken,
     switch (result->outcome) {
     case DELIVERED:
         slot_count_attempts(slot, 1);
-        slot_deliver(queue, message, slot, result->has_dsn);
+        slot_deliver(queue, message, slot,
+                     is_told(&active_of(taken)->envelope, slot, result, now_ms));
         return;
     case FAILED:
         slot_count_attempts(slot, 1);

@@ -309,9 +309,9 @@ static void slot_close(struct queue *queue, struct message *message, struct slot
     message->unsaved++;
 }
 
-void slot_deliver(struct queue *queue, struct message *message, struct slot *slot, bool has_dsn)
+void slot_deliver(struct queue *queue, struct message *message, struct slot *slot, bool is_told)
 {
-    bool is_to_be_told = message->has_reverse_path && slot->notify & NOTIFY_SUCCESS && !has_dsn;
+    bool is_to_be_told = message->has_reverse_path && is_told;
     queue->stats.delivered++;
     slot_close(queue, message, slot, is_to_be_told ? SLOT_DELIVERED_UNTOLD : SLOT_DELIVERED);
 }

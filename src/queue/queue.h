@@ -24,7 +24,8 @@
  *
  * A sender is told once of what a message's recipients came to: a report waits a little while other
  * recipients may follow soon. That a message is late is told once after delay_notice_ms, and at
- * by_ms where the sender asked for that (mode N).
+ * by_ms where the sender asked for that (mode N). Of a delivery it is told with NOTIFY=SUCCESS, and
+ * when DELIVERBY asks for a trace, or goes no further than to a server that does not offer it.
  *
  *     queue_add(queue, &envelope, …);                       a message is in the spool
  *     while (queue_step(queue, now_ms, &task) != QUEUE_IDLE) do the task
@@ -89,7 +90,7 @@ enum queue_effect {
 struct queue_report_recipient {
     const struct envelope_recipient *recipient;
     enum delivery_outcome outcome; /* DELIVERED (NOTIFY=SUCCESS), FAILED, or DEFERRED: it is late */
-    bool was_relayed;              /* DELIVERED to a next hop without DSN: action "relayed" */
+    bool was_relayed;              /* DELIVERED to a next hop: action "relayed" */
     int code;
     struct bytes status, reply; /* "5.1.1", the peer's words or what went wrong */
     struct bytes remote;        /* who spoke ("mx.example[192.0.2.1]:25"), or the endpoint's name */

@@ -18,7 +18,7 @@ struct outcome {
     uint32_t users;
     int code;
     char status[12];
-    bool was_relayed; /* delivered to a next hop that makes no DSN of its own */
+    bool was_relayed; /* delivered to a next hop, not to a mailbox */
     uint16_t reply_len, remote_len;
     uint8_t text[]; /* reply, then who spoke */
 };
@@ -273,7 +273,8 @@ void slot_set_outcome(struct queue *queue, struct slot *slot, struct outcome *ou
 /* What the queue itself decided, after the last attempt. */
 void slot_decide(struct queue *queue, struct slot *slot, const char *status, struct bytes reason);
 void slot_count_attempts(struct slot *slot, uint32_t count);
-void slot_deliver(struct queue *queue, struct message *message, struct slot *slot, bool has_dsn);
+/* is_told: the sender is to know. */
+void slot_deliver(struct queue *queue, struct message *message, struct slot *slot, bool is_told);
 void slot_fail(struct queue *queue, struct message *message, struct slot *slot);
 
 /* --- delivery.c --------------------------------------------------------------------------------

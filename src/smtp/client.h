@@ -1,6 +1,6 @@
 /* The client's side of SMTP and LMTP as a machine without I/O (RFC 5321, 2033 and the
  * extensions the server offers: PIPELINING, SIZE, 8BITMIME, BINARYMIME, CHUNKING, SMTPUTF8,
- * DSN, LIMITS, ENHANCEDSTATUSCODES).
+ * DSN, DELIVERBY, LIMITS, ENHANCEDSTATUSCODES).
  *
  * Many messages one connection, many recipients a transaction. The driver hands in bytes and
  * message text, and does what each step asks for. Every recipient of a message gets exactly one
@@ -39,6 +39,7 @@ struct smtp_client_message {
     size_t recipient_count;
     uint64_t size; /* bytes of text to come */
     bool has_8bit; /* the text has bytes over 127: whether or not BODY= was declared */
+    int64_t by_s;  /* seconds left until envelope->by_ms, rounded down; where by_mode is set */
 };
 
 enum delivery_outcome {
@@ -59,6 +60,7 @@ struct delivery_result {
     struct bytes remote; /* who spoke, where the driver knows better than the place it was sent to
                             (an MX host and its address); empty: nobody in particular */
     bool has_dsn;        /* DELIVERED, and the next hop takes over NOTIFY=SUCCESS duties */
+    bool has_by;         /* DELIVERED, and the next hop takes over DELIVERBY duties */
 };
 enum { REPLY_LIMIT = 512 };
 

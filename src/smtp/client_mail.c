@@ -12,6 +12,7 @@ enum {
     /* From this size on a message goes as BDAT where that is offered: it costs one round trip
      * more and spares both sides the search for dots. */
     CHUNKS_FROM = 1024 * 1024,
+    BY_SECONDS_MAX = 999999999, /* nine digits (RFC 2852, 4) */
 };
 
 /* May the address stand in a command? Others are not to come out of an envelope, but what could
@@ -27,6 +28,36 @@ static bool is_sendable(struct bytes text)
 static bool offers(const struct smtp_client *client, unsigned extensions)
 {
     return (client->extensions.offers & extensions) == extensions;
+}
+
+/* Can BY= go to the server? In mode R its time is never less than a second, nor than the server's
+ * least. */
+static bool by_can_pass(const struct smtp_client *client, const struct smtp_client_message *message)
+{
+    if (message->envelope->by_mode == BY_NONE || !offers(client, OFFERS_DELIVERBY))
+        return false;
+    return message->envelope->by_mode == BY_NOTIFY ||
+           (message->by_s > 0 && (uint64_t)message->by_s >= client->extensions.by_min_s);
+}
+
+/* A message that is to come in time or not at all goes to no server that does not promise that
+ * (RFC 2852, 4.1.4.1); other MX hosts are not tried for it (7). At an LMTP server it has come. */
+static bool by_is_kept(const struct smtp_client *client, struct delivery_result *out)
+{
+    const struct transfer *transfer = client->transfer;
+    if (transfer->message.envelope->by_mode != BY_RETURN || transfer->passes_by ||
+        client->settings.dialect == DIALECT_LMTP)
+        return true;
+    if (!offers(client, OFFERS_DELIVERBY))
+        *out = client_verdict(FAILED, "5.3.3",
+                              "the message is to come in time or not at all (DELIVERBY), which the "
+                              "server does not offer");
+    else if (transfer->message.by_s <= 0)
+        *out = client_verdict(FAILED, "5.4.7", "not delivered by the time the sender set");
+    else
+        *out = client_verdict(FAILED, "5.4.7",
+                              "the server may need more time than the sender left (DELIVERBY)");
+    return false;
 }
 
 /* Does the server offer what the whole message needs? If not, the result says what is missing. */
@@ -52,7 +83,7 @@ static bool message_fits(const struct smtp_client *client, struct delivery_resul
         *out =
             client_verdict(FAILED, "5.3.4", "the message is larger than the server says it takes");
     else
-        return true;
+        return by_is_kept(client, out);
     return false;
 }
 
@@ -72,6 +103,7 @@ void smtp_client_message(struct smtp_client *client, const struct smtp_client_me
         (envelope->is_smtputf8 && has_utf8_text) || !bytes_is_ascii(envelope->reverse_path);
     transfer->uses_chunks = offers(client, OFFERS_CHUNKING) &&
                             (transfer->body == BODY_BINARYMIME || message->size >= CHUNKS_FROM);
+    transfer->passes_by = by_can_pass(client, message);
     transfer->is_reset_due = client->is_reset_due;
     for (size_t i = 0; i < message->recipient_count; i++)
         transfer->needs_utf8 |=
@@ -91,6 +123,18 @@ static void add_parameter(struct buf *out, const char *keyword, struct bytes val
         return;
     buf_addf(out, " %s=", keyword);
     buf_add(out, value);
+}
+
+static void add_by(struct buf *out, const struct smtp_client_message *message)
+{
+    int64_t seconds = message->by_s;
+    if (seconds > BY_SECONDS_MAX)
+        seconds = BY_SECONDS_MAX;
+    if (seconds < -BY_SECONDS_MAX)
+        seconds = -BY_SECONDS_MAX;
+    buf_addf(out, " BY=%lld;%s%s", (long long)seconds,
+             message->envelope->by_mode == BY_RETURN ? "R" : "N",
+             message->envelope->by_trace ? "T" : "");
 }
 
 static void ask_mail(struct smtp_client *client)
@@ -114,6 +158,8 @@ static void ask_mail(struct smtp_client *client)
             add_parameter(out, "RET", envelope->ret == RET_FULL ? BYTES("FULL") : BYTES("HDRS"));
         add_parameter(out, "ENVID", envelope->envid);
     }
+    if (transfer->passes_by)
+        add_by(out, &transfer->message);
     buf_add(out, BYTES("\r\n"));
     transfer->is_mail_asked = true;
     client->messages++;
@@ -137,6 +183,18 @@ static void add_notify(struct buf *out, unsigned notify)
         buf_addf(out, "%s%s", before, words[i].word);
         before = ",";
     }
+}
+
+/* A server that does not know when a message is late is to tell of any delay (RFC 2852,
+ * 4.1.4.2). */
+static unsigned notify_of(const struct transfer *transfer,
+                          const struct envelope_recipient *recipient)
+{
+    bool is_by_lost = transfer->message.envelope->by_mode == BY_NOTIFY && !transfer->passes_by &&
+                      transfer->message.by_s > 0;
+    if (!is_by_lost || recipient->notify & NOTIFY_NEVER)
+        return recipient->notify;
+    return (recipient->notify ? recipient->notify : (unsigned)NOTIFY_FAILURE) | NOTIFY_DELAY;
 }
 
 /* Asks for the next recipient, or settles it without asking. */
@@ -164,7 +222,7 @@ static void ask_rcpt(struct smtp_client *client)
     buf_add(out, recipient->address);
     buf_add(out, BYTES(">"));
     if (offers(client, OFFERS_DSN)) {
-        add_notify(out, recipient->notify);
+        add_notify(out, notify_of(transfer, recipient));
         add_parameter(out, "ORCPT", recipient->orcpt);
     }
     buf_add(out, BYTES("\r\n"));

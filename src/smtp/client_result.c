@@ -61,6 +61,7 @@ struct delivery_result client_judge(const struct smtp_client *client, enum momen
         result.status[0] = '4';
     }
     result.has_dsn = result.outcome == DELIVERED && client->extensions.offers & OFFERS_DSN;
+    result.has_by = result.outcome == DELIVERED && client->transfer && client->transfer->passes_by;
     return result;
 }
 

@@ -33,7 +33,7 @@ struct transfer {
     size_t next_ask, next_answer; /* places in message.recipients */
     bool is_data_asked;
 
-    bool uses_chunks, needs_utf8;
+    bool uses_chunks, needs_utf8, passes_by;
     enum body_type body;
     bool is_kept;     /* the server has the transaction open: MAIL was accepted */
     bool is_in_doubt; /* a BDAT was refused */

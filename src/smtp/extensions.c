@@ -11,6 +11,7 @@ static const struct {
     {BYTES_INIT("CHUNKING"), OFFERS_CHUNKING},
     {BYTES_INIT("SMTPUTF8"), OFFERS_SMTPUTF8},
     {BYTES_INIT("DSN"), OFFERS_DSN},
+    {BYTES_INIT("DELIVERBY"), OFFERS_DELIVERBY},
 };
 
 void extensions_init(struct extensions *extensions)
@@ -35,6 +36,16 @@ static void limits_add(struct extensions *extensions, struct bytes parameters)
     }
 }
 
+/* RFC 2852, 2: up to nine digits; behind a comma, what may come one day. */
+static void by_add(struct extensions *extensions, struct bytes parameters)
+{
+    struct bytes least, others;
+    uint64_t seconds;
+    bytes_cut(parameters, ',', &least, &others);
+    if (scan_u64(least, 999999999, &seconds))
+        extensions->by_min_s = seconds;
+}
+
 void extensions_add(struct extensions *extensions, struct bytes line)
 {
     struct bytes keyword, parameters;
@@ -48,5 +59,7 @@ void extensions_add(struct extensions *extensions, struct bytes line)
             extensions->size_limit = size_limit;
     } else if (bytes_equal_nocase(keyword, BYTES("LIMITS"))) {
         limits_add(extensions, parameters);
+    } else if (bytes_equal_nocase(keyword, BYTES("DELIVERBY"))) {
+        by_add(extensions, bytes_trim(parameters));
     }
 }

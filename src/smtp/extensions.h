@@ -5,13 +5,14 @@
 #include "base/bytes.h"
 
 enum {
-    OFFERS_PIPELINING = 1, /* RFC 2920 */
-    OFFERS_SIZE = 2,       /* RFC 1870 */
-    OFFERS_8BITMIME = 4,   /* RFC 6152 */
-    OFFERS_BINARYMIME = 8, /* RFC 3030 */
-    OFFERS_CHUNKING = 16,  /* RFC 3030 */
-    OFFERS_SMTPUTF8 = 32,  /* RFC 6531 */
-    OFFERS_DSN = 64,       /* RFC 3461 */
+    OFFERS_PIPELINING = 1,  /* RFC 2920 */
+    OFFERS_SIZE = 2,        /* RFC 1870 */
+    OFFERS_8BITMIME = 4,    /* RFC 6152 */
+    OFFERS_BINARYMIME = 8,  /* RFC 3030 */
+    OFFERS_CHUNKING = 16,   /* RFC 3030 */
+    OFFERS_SMTPUTF8 = 32,   /* RFC 6531 */
+    OFFERS_DSN = 64,        /* RFC 3461 */
+    OFFERS_DELIVERBY = 128, /* RFC 2852 */
 };
 
 struct extensions {
@@ -19,6 +20,7 @@ struct extensions {
     uint64_t size_limit; /* bytes; 0: not told (RFC 1870, 4) */
     size_t mail_max;     /* RFC 9422, 4; SIZE_MAX: not told */
     size_t rcpt_max;
+    uint64_t by_min_s; /* the least time for mode R; 0: not told (RFC 2852, 2) */
 };
 
 void extensions_init(struct extensions *extensions);

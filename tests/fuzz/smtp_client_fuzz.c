@@ -195,12 +195,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                       .envid = BYTES("id"),
                                       .body = data[0] & 2 ? BODY_BINARYMIME : BODY_8BITMIME,
                                       .is_smtputf8 = (data[0] & 4) != 0,
+                                      .by_mode = data[0] & 128 ? BY_RETURN : BY_NOTIFY,
+                                      .by_trace = true,
                                       .recipients = recipients,
                                       .recipient_count = RECIPIENTS};
     struct run run = {.message = {.envelope = &envelope,
                                   .recipients = places,
                                   .recipient_count = data[0] & 8 ? RECIPIENTS : 2,
-                                  .size = data[0] & 16 ? 2 << 20 : 10},
+                                  .size = data[0] & 16 ? 2 << 20 : 10,
+                                  .by_s = 120},
                       .text = plain_text,
                       .piece = data[0] & 32 ? 3 : 100,
                       .messages_left = MESSAGES};

@@ -243,6 +243,51 @@ def test_an_address_in_utf8_comes_back_as_it_is(launch, script):
     assert message.sent.isascii()
 
 
+DELIVERBY = "250-script.example\r\n250-8BITMIME\r\n250-DSN\r\n250 DELIVERBY 20"
+
+
+def send_by(server, by, *recipients):
+    with smtplib.SMTP("127.0.0.1", server.submission, timeout=60) as client:
+        client.sendmail(SENDER, recipients, plain("Hello there"), [f"BY={by}"])
+
+
+def test_deliver_by_goes_on_with_the_message(launch, script):
+    """RFC 2852, 4.1.4: what is left of the time, and the trace that the T asks for."""
+    peer = script(ehlo=DELIVERBY)
+    server = launch(routes=[{"to": "*", "via": f"smtp://127.0.0.1:{peer.port}"}])
+    send_by(server, "5000;R", "c@partner.example")
+    wait_for(lambda: len(peer.messages) == 1, 30)
+    send_by(server, "5000;NT", "d@partner.example")
+    (message,) = server.wait_messages(SENDER, 1)
+    server.wait_queue_empty()
+    asked = [re.search(r" BY=(\d+);(\w+)", envelope[0]) for envelope, _ in peer.messages]
+    assert [match[2] for match in asked] == ["R", "NT"]
+    assert all(4900 < int(match[1]) <= 5000 for match in asked)
+    parsed, _, (about, recipient), _ = read(message)
+    assert (recipient["action"], recipient["final-recipient"]) == (
+        "relayed", "rfc822; d@partner.example")
+    assert parsed["Subject"] == "Passed on: Hello there" and about["deliver-by-date"]
+
+
+@pytest.mark.parametrize("offer, by, action, status", [
+    ("250-DSN", "5000;R", "failed", "5.3.3"),
+    ("250-DELIVERBY 9000", "5000;R", "failed", "5.4.7"),
+    ("250-DSN", "5000;N", "relayed", None),
+])
+def test_deliver_by_ends_here(launch, script, offer, by, action, status):
+    peer = script(ehlo=f"250-script.example\r\n{offer}\r\n250 8BITMIME")
+    server = launch(routes=[{"to": "*", "via": f"smtp://127.0.0.1:{peer.port}"}])
+    send_by(server, by, "c@partner.example")
+    (message,) = server.wait_messages(SENDER, 1)
+    server.wait_queue_empty()
+    _, text, (_, recipient), _ = read(message)
+    assert recipient["action"] == action and status in (None, recipient["status"])
+    assert len(peer.messages) == (action == "relayed")
+    for envelope, _ in peer.messages:
+        assert "BY=" not in envelope[0] and envelope[1].endswith(" NOTIFY=FAILURE,DELAY")
+        assert text.startswith("Your message to c@partner.example was passed on")
+
+
 def see(command, pattern, folder, seconds=30):
     """Runs a mail program on a terminal until it shows the pattern; what it has shown."""
     pid, terminal = pty.fork()

@@ -69,7 +69,8 @@ static const struct {
      "Your message to b@c was delivered.\r\n\r\nYour message:\r\n"},
     {"relayed",
      {.address = BYTES_INIT("b@c"), .action = DSN_RELAYED},
-     "does not confirm\r\ndeliveries."},
+     "Your message to b@c was passed on to another server. You may hear no more of\r\n"
+     "it unless something goes wrong there.\r\n"},
     {"expanded", {.address = BYTES_INIT("b@c"), .action = DSN_EXPANDED}, "several addresses"},
     {"words that would begin a boundary",
      {.address = BYTES_INIT("b@c"),

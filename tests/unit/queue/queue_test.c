@@ -100,19 +100,50 @@ static const struct {
     uint8_t notify;
     enum delivery_outcome outcome;
     bool has_dsn, is_reported, was_relayed;
+    enum deliver_by by_mode;
+    bool by_trace;
+    int64_t by_after_ms; /* behind the delivery */
+    bool has_by;
 } told_rows[] = {
-    {"failed, nothing said", "x@a.example", "s@e.example", 0, FAILED, 0, true, 0},
-    {"failed, FAILURE", "x@a.example", "s@e.example", NOTIFY_FAILURE, FAILED, 0, true, 0},
-    {"failed, NEVER", "x@a.example", "s@e.example", NOTIFY_NEVER, FAILED, 0, false, 0},
-    {"failed, SUCCESS only", "x@a.example", "s@e.example", NOTIFY_SUCCESS, FAILED, 0, false, 0},
-    {"failed, null reverse-path", "x@a.example", "", NOTIFY_FAILURE, FAILED, 0, false, 0},
-    {"delivered, nothing said", "x@a.example", "s@e.example", 0, DELIVERED, 0, false, 0},
-    {"relayed, SUCCESS", "x@a.example", "s@e.example", NOTIFY_SUCCESS, DELIVERED, 0, true, true},
+    {"failed, nothing said", "x@a.example", "s@e.example", 0, FAILED, 0, true, 0, BY_NONE, 0, 0, 0},
+    {"failed, FAILURE", "x@a.example", "s@e.example", NOTIFY_FAILURE, FAILED, 0, true, 0, BY_NONE,
+     0, 0, 0},
+    {"failed, NEVER", "x@a.example", "s@e.example", NOTIFY_NEVER, FAILED, 0, false, 0, BY_NONE, 0,
+     0, 0},
+    {"failed, SUCCESS only", "x@a.example", "s@e.example", NOTIFY_SUCCESS, FAILED, 0, false, 0,
+     BY_NONE, 0, 0, 0},
+    {"failed, null reverse-path", "x@a.example", "", NOTIFY_FAILURE, FAILED, 0, false, 0, BY_NONE,
+     0, 0, 0},
+    {"delivered, nothing said", "x@a.example", "s@e.example", 0, DELIVERED, 0, false, 0, BY_NONE, 0,
+     0, 0},
+    {"relayed, SUCCESS", "x@a.example", "s@e.example", NOTIFY_SUCCESS, DELIVERED, 0, true, true,
+     BY_NONE, 0, 0, 0},
     {"relayed to one with DSN", "x@a.example", "s@e.example", NOTIFY_SUCCESS, DELIVERED, true,
-     false, 0},
+     false, 0, BY_NONE, 0, 0, 0},
     {"delivered by LMTP, SUCCESS", "x@local.example", "s@e.example", NOTIFY_SUCCESS, DELIVERED, 0,
-     true, false},
-    {"delivered, null reverse-path", "x@a.example", "", NOTIFY_SUCCESS, DELIVERED, 0, false, 0},
+     true, false, BY_NONE, 0, 0, 0},
+    {"delivered, null reverse-path", "x@a.example", "", NOTIFY_SUCCESS, DELIVERED, 0, false, 0,
+     BY_NONE, 0, 0, 0},
+    {"relayed beyond DELIVERBY", "x@a.example", "s@e.example", 0, DELIVERED, true, true, true,
+     BY_NOTIFY, 0, 1, 0},
+    {"the same, FAILURE", "x@a.example", "s@e.example", NOTIFY_FAILURE, DELIVERED, true, true, true,
+     BY_NOTIFY, 0, 1, 0},
+    {"the same, NEVER", "x@a.example", "s@e.example", NOTIFY_NEVER, DELIVERED, 0, false, 0,
+     BY_NOTIFY, 0, 1, 0},
+    {"the same, null reverse-path", "x@a.example", "", 0, DELIVERED, 0, false, 0, BY_NOTIFY, 0, 1,
+     0},
+    {"the same, late", "x@a.example", "s@e.example", NOTIFY_FAILURE, DELIVERED, 0, false, 0,
+     BY_NOTIFY, 0, 0, 0},
+    {"relayed with DELIVERBY", "x@a.example", "s@e.example", 0, DELIVERED, true, false, 0,
+     BY_NOTIFY, 0, 1, true},
+    {"a trace", "x@a.example", "s@e.example", 0, DELIVERED, true, true, true, BY_RETURN, true, 1,
+     true},
+    {"a trace, SUCCESS", "x@a.example", "s@e.example", NOTIFY_SUCCESS, DELIVERED, true, true, true,
+     BY_NOTIFY, true, 1, true},
+    {"a trace, NEVER", "x@a.example", "s@e.example", NOTIFY_NEVER, DELIVERED, true, false, 0,
+     BY_RETURN, true, 1, true},
+    {"a trace to the mailbox", "x@local.example", "s@e.example", 0, DELIVERED, 0, false, 0,
+     BY_NOTIFY, true, 1, 0},
 };
 
 static void notify_decides_who_is_told(void **state)
@@ -122,11 +153,15 @@ static void notify_decides_who_is_told(void **state)
         struct queue_task task;
         world->recipients[0].notify = told_rows[i].notify;
         world->envelope.reverse_path = bytes_of(told_rows[i].reverse_path);
+        world->envelope.by_mode = told_rows[i].by_mode;
+        world->envelope.by_trace = told_rows[i].by_trace;
+        world->envelope.by_ms = world->now_ms + told_rows[i].by_after_ms;
         world_add(world, 1, told_rows[i].to);
         struct lane *lane = world_connect(world);
         struct queue_delivery *delivery = queue_take(world->queue, lane, 1, world->now_ms);
         struct delivery_result result = {.outcome = told_rows[i].outcome,
-                                         .has_dsn = told_rows[i].has_dsn};
+                                         .has_dsn = told_rows[i].has_dsn,
+                                         .has_by = told_rows[i].has_by};
         queue_result(world->queue, delivery, &result, world->now_ms);
         queue_finish(world->queue, delivery, world->now_ms);
         enum queue_effect effect = world_step(world, &task);

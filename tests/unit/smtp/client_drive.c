@@ -22,9 +22,9 @@ struct run {
 static void note_result(struct buf *out, const struct delivery_result *result)
 {
     static const char *const outcomes[] = {"delivered", "deferred", "failed"};
-    buf_addf(out, "%s %d %s%s%s: %.*s\n", outcomes[result->outcome], result->code, result->status,
+    buf_addf(out, "%s %d %s%s%s%s: %.*s\n", outcomes[result->outcome], result->code, result->status,
              result->was_connection ? " connection" : "", result->has_dsn ? " dsn" : "",
-             BYTES_ARGS(result->reply));
+             result->has_by ? " by" : "", BYTES_ARGS(result->reply));
 }
 
 static void give_text(struct run *run)

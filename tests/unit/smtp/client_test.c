@@ -15,6 +15,10 @@ static struct envelope_recipient dsn_two[] = {
     {BYTES_INIT("ann@a.example"), BYTES_INIT("rfc822;an+2Bn@x.example"),
      NOTIFY_SUCCESS | NOTIFY_FAILURE},
     {BYTES_INIT("bob@a.example"), BYTES_INIT(""), NOTIFY_NEVER}};
+static struct envelope_recipient by_three[] = {
+    {BYTES_INIT("ann@a.example"), BYTES_INIT(""), 0},
+    {BYTES_INIT("bob@a.example"), BYTES_INIT(""), NOTIFY_NEVER},
+    {BYTES_INIT("cat@a.example"), BYTES_INIT(""), NOTIFY_SUCCESS}};
 static struct envelope_recipient hostile[] = {
     {BYTES_INIT("x@a.example>\r\nDATA"), BYTES_INIT(""), 0},
     {BYTES_INIT("bob@a.example"), BYTES_INIT("rfc822;b\r\nQUIT"), 0}};
@@ -41,17 +45,30 @@ static const struct envelope utf8 = {.reverse_path = BYTES_INIT("me@me.example")
                                      .is_smtputf8 = true,
                                      .recipients = utf8_one,
                                      .recipient_count = 1};
+static const struct envelope by_return = {.reverse_path = BYTES_INIT("me@me.example"),
+                                          .by_mode = BY_RETURN,
+                                          .recipients = two,
+                                          .recipient_count = 2};
+static const struct envelope by_notify = {.reverse_path = BYTES_INIT("me@me.example"),
+                                          .by_mode = BY_NOTIFY,
+                                          .by_trace = true,
+                                          .recipients = by_three,
+                                          .recipient_count = 3};
 static const struct envelope hostile_recipients = {
     .reverse_path = BYTES_INIT("me@me.example"), .recipients = hostile, .recipient_count = 2};
 static const struct envelope hostile_sender = {
     .reverse_path = BYTES_INIT("me@me.example>\r\nX"), .recipients = two, .recipient_count = 2};
 
-static const size_t places[] = {0, 1};
+static const size_t places[] = {0, 1, 2};
 static const size_t second_only[] = {1};
 
 #define MESSAGE(e, n)                                                                              \
     {                                                                                              \
         .envelope = &(e), .recipients = places, .recipient_count = (n), .size = 5                  \
+    }
+#define TIMED(e, n, s)                                                                             \
+    {                                                                                              \
+        .envelope = &(e), .recipients = places, .recipient_count = (n), .size = 5, .by_s = (s)     \
     }
 enum {
     PLAIN,
@@ -64,6 +81,11 @@ enum {
     BINARY,
     UTF8,
     LARGE,
+    BY_98,
+    BY_0,
+    NOTIFY_98,
+    NOTIFY_LATE,
+    NOTIFY_AGES,
     HOSTILE_RECIPIENTS,
     HOSTILE_SENDER,
 };
@@ -85,6 +107,11 @@ static const struct smtp_client_message messages[] = {
                .recipients = places,
                .recipient_count = 2,
                .size = 2 * 1024 * 1024},
+    [BY_98] = TIMED(by_return, 1, 98),
+    [BY_0] = TIMED(by_return, 1, 0),
+    [NOTIFY_98] = TIMED(by_notify, 3, 98),
+    [NOTIFY_LATE] = TIMED(by_notify, 3, -7),
+    [NOTIFY_AGES] = TIMED(by_notify, 1, -1000000007),
     [HOSTILE_RECIPIENTS] = MESSAGE(hostile_recipients, 2),
     [HOSTILE_SENDER] = MESSAGE(hostile_sender, 1),
 };
@@ -338,6 +365,56 @@ static const struct row extension_rows[] = {
      "end deferred 421 4.3.2 connection: 421 bye\n"},
 };
 
+#define BY(rest) GREET "S: 250-x\nS: 250 DELIVERBY" rest "\n"
+#define TAKEN "C: DATA\nS: 354 go\n" TEXT_SAID "S: 250 taken\n" BYE
+
+/* RFC 2852. */
+static const struct row by_rows[] = {
+    {"in time or not at all", DIALECT_SMTP, BY_98, 1,
+     BY(" 30") "C: MAIL FROM:<me@me.example> BY=98;R\nS: 250 ok\n" ANN "S: 250 ok\n" TAKEN,
+     "0 delivered 250 2.0.0 by: 250 taken\nend\n"},
+    {"just the server's least", DIALECT_SMTP, BY_98, 1,
+     BY(" 98") "C: MAIL FROM:<me@me.example> BY=98;R\nS: 555 5.5.4 no\n" BYE,
+     "0 failed 555 5.5.4: 555 5.5.4 no\nend\n"},
+    {"less than the server's least", DIALECT_SMTP, BY_98, 1, BY(" 99") BYE,
+     "0 failed 0 5.4.7: the server may need more time than the sender left (DELIVERBY)\nend\n"},
+    {"no second is left", DIALECT_SMTP, BY_0, 1, BY("") BYE,
+     "0 failed 0 5.4.7: not delivered by the time the sender set\nend\n"},
+    {"not offered", DIALECT_SMTP, BY_98, 1, OLD BYE,
+     "0 failed 0 5.3.3: the message is to come in time or not at all (DELIVERBY), which the server "
+     "does not offer\nend\n"},
+    {"not offered where it ends", DIALECT_LMTP, BY_98, 1,
+     LMTP FROM ANN "C: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID "S: 250 taken\n" BYE,
+     "0 delivered 250 2.0.0: 250 taken\nend\n"},
+    {"not in time where it ends", DIALECT_LMTP, BY_0, 1,
+     "S: 220 x\nC: LHLO me.example\nS: 250-x\nS: 250 DELIVERBY 5\n" FROM "S: 250 ok\n" ANN
+     "S: 250 ok\n" TAKEN,
+     "0 delivered 250 2.0.0: 250 taken\nend\n"},
+    {"tell me when it is late", DIALECT_SMTP, NOTIFY_98, 1,
+     BY(" 240") "C: MAIL FROM:<me@me.example> BY=98;NT\nS: 250 ok\n" ANN "S: 250 ok\n" BOB
+                "S: 550 no\nC: RCPT TO:<cat@a.example>\nS: 550 no\n" TAKEN,
+     "1 failed 550 5.1.1: 550 no\n2 failed 550 5.1.1: 550 no\n"
+     "0 delivered 250 2.0.0 by: 250 taken\nend\n"},
+    {"it is late", DIALECT_SMTP, NOTIFY_LATE, 1,
+     BY("") "C: MAIL FROM:<me@me.example> BY=-7;NT\nS: 421 no\n",
+     "0 deferred 421 4.3.2 connection: 421 no\n1 deferred 421 4.3.2 connection: 421 no\n"
+     "2 deferred 421 4.3.2 connection: 421 no\nend deferred 421 4.3.2 connection: 421 no\n"},
+    {"by more than nine digits", DIALECT_SMTP, NOTIFY_AGES, 1,
+     BY("") "C: MAIL FROM:<me@me.example> BY=-999999999;NT\nS: 421 no\n",
+     "0 deferred 421 4.3.2 connection: 421 no\nend deferred 421 4.3.2 connection: 421 no\n"},
+    {"not offered: tell me of any delay", DIALECT_SMTP, NOTIFY_98, 1,
+     GREET "S: 250-x\nS: 250 DSN\n" FROM "S: 250 ok\n"
+           "C: RCPT TO:<ann@a.example> NOTIFY=FAILURE,DELAY\nS: 250 ok\n"
+           "C: RCPT TO:<bob@a.example> NOTIFY=NEVER\nS: 250 ok\n"
+           "C: RCPT TO:<cat@a.example> NOTIFY=SUCCESS,DELAY\nS: 250 ok\n" TAKEN,
+     "0 delivered 250 2.0.0 dsn: 250 taken\n1 delivered 250 2.0.0 dsn: 250 taken\n"
+     "2 delivered 250 2.0.0 dsn: 250 taken\nend\n"},
+    {"not offered, and late already", DIALECT_SMTP, NOTIFY_LATE, 1,
+     GREET "S: 250-x\nS: 250 DSN\n" FROM "S: 250 ok\n" ANN "S: 421 no\n",
+     "0 deferred 421 4.3.2 connection: 421 no\n1 deferred 421 4.3.2 connection: 421 no\n"
+     "2 deferred 421 4.3.2 connection: 421 no\nend deferred 421 4.3.2 connection: 421 no\n"},
+};
+
 static const struct row lmtp_rows[] = {
     {"one reply a recipient", DIALECT_LMTP, PLAIN, 1,
      LMTP FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
@@ -440,6 +517,11 @@ static void test_mail(void **state)
 static void test_extensions(void **state)
 {
     check_rows(extension_rows, COUNT(extension_rows));
+}
+
+static void test_by(void **state)
+{
+    check_rows(by_rows, COUNT(by_rows));
 }
 
 static void test_lmtp(void **state)
@@ -630,11 +712,17 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_session),      cmocka_unit_test(test_bursts),
-        cmocka_unit_test(test_mail),         cmocka_unit_test(test_extensions),
-        cmocka_unit_test(test_lmtp),         cmocka_unit_test(test_pipeline_is_bounded),
-        cmocka_unit_test(test_flood),        cmocka_unit_test(test_deadlines),
-        cmocka_unit_test(test_chunk_window), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_session),
+        cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_mail),
+        cmocka_unit_test(test_extensions),
+        cmocka_unit_test(test_by),
+        cmocka_unit_test(test_lmtp),
+        cmocka_unit_test(test_pipeline_is_bounded),
+        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_chunk_window),
+        cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
