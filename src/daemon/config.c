@@ -19,12 +19,16 @@ _Static_assert(sizeof(size_t) == sizeof(uint64_t), "keys write sizes as 64 bits"
 /* Values are copied once each; a text of 1 MiB that repeats itself by aliases ends here. */
 enum { ARENA_CEILING = 16 << 20, ARENA_RESERVE = 1 << 20 };
 enum { SYNC_DURABLE, SYNC_NONE };
+enum { DNSSEC_VALIDATE, DNSSEC_OFF };
 
 #define HOUR_MS (3600 * INT64_C(1000))
 #define DAY_MS (24 * HOUR_MS)
 #define GIB (UINT64_C(1) << 30)
 
 static const char *const sync_words[] = {"durable", "none", NULL};
+static const char *const dnssec_words[] = {"validate", "off", NULL};
+static const char *const family_words[] = {
+    [FAMILIES_BOTH] = "both", [FAMILIES_IPV4] = "ipv4", [FAMILIES_IPV6] = "ipv6", NULL};
 static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
 static const char *const format_words[] = {"logfmt", "json", NULL};
 
@@ -57,7 +61,21 @@ static const struct schema_key relay_keys[] = {
 };
 static const struct schema_table relay_table = {"relay", relay_keys, COUNT(relay_keys)};
 
+static const struct schema_key resolver_keys[] = {
+    {"servers", SCHEMA_FORM, 0, NULL, .read = draft_read_servers,
+     .help = "list of servers, as 127.0.0.1:53; the system's by default"},
+    {"dnssec", SCHEMA_WORD, AT(dnssec), "validate", .words = dnssec_words,
+     .help = "validate answers here, where a trust anchor is known"},
+    {"trust_anchor", SCHEMA_TEXT, AT(trust_anchor), NULL,
+     .help = "file with keys of the root; the system's by default"},
+};
+static const struct schema_table resolver_table = {"resolver", resolver_keys, COUNT(resolver_keys)};
+
 static const struct schema_key outbound_keys[] = {
+    {"address_families", SCHEMA_WORD, AT(families), "both", .words = family_words,
+     .help = "which addresses of hosts are used"},
+    {"connect_timeout", SCHEMA_DURATION, AT(config.outbound.connect_timeout_ms), "30s", 1, HOUR_MS,
+     .help = "wait for a connection; at most 10s while there are other addresses"},
     {"tls", SCHEMA_FORM, 0, "none", .read = draft_read_tls, .help = "none in this version"},
     {"greeting_timeout", SCHEMA_DURATION, AT(config.client.greeting_timeout_ms), "5m", 1, HOUR_MS,
      .help = "wait for a server's greeting"},
@@ -157,6 +175,7 @@ static const struct schema_key top_keys[] = {
     {"routes", SCHEMA_FORM, 0, NULL, .read = draft_read_routes, .table = &draft_route_table,
      .help = "list of routes; \"*\" is a smarthost"},
     {"outbound", SCHEMA_MAP, .table = &outbound_table, .help = "deliveries to other servers"},
+    {"resolver", SCHEMA_MAP, .table = &resolver_table, .help = "how the DNS is asked"},
     {"spool", SCHEMA_FORM, 0, NULL, .read = read_spool, .table = &spool_table,
      .help = "a path, or a mapping"},
     {"run", SCHEMA_TEXT, AT(run), NULL, .help = "folder of the sockets (default SPOOL/run)"},
@@ -167,7 +186,6 @@ static const struct schema_key top_keys[] = {
     {"limits", SCHEMA_MAP, .table = &limits_table, .help = "for incoming mail"},
     {"queue", SCHEMA_MAP, .table = &queue_table, .help = "retries and connections"},
     {"tls", SCHEMA_LATER, .help = "leave it out"},
-    {"resolver", SCHEMA_LATER, .help = "leave it out; mail for other domains goes by routes"},
 };
 static const struct schema_table top_table = {"", top_keys, COUNT(top_keys)};
 
@@ -283,9 +301,22 @@ static void build_values(struct schema *schema, struct draft *draft)
     config->workers = (unsigned)draft->workers;
     config->log_level = (enum log_level)draft->log_level;
     config->log_format = (enum log_format)draft->log_format;
+    config->outbound.families = (enum address_families)draft->families;
     config->spool.is_durable = draft->spool_sync == SYNC_DURABLE;
     config->queue.hostname = config->client.hostname = hostname;
     config->queue.seed = draft->seed;
+}
+
+static void build_resolver(struct draft *draft)
+{
+    struct config *config = &draft->config;
+    const char **servers = arena_alloc(config->arena, sizeof draft->servers);
+    ASSERT(servers);
+    memcpy(servers, draft->servers, sizeof draft->servers);
+    config->resolver.servers = servers;
+    config->resolver.is_validating = draft->dnssec == DNSSEC_VALIDATE;
+    if (draft->trust_anchor.at)
+        config->resolver.trust_anchor = absolute(config, draft->trust_anchor.at);
 }
 
 static void build_listeners(struct schema *schema, struct draft *draft)
@@ -312,7 +343,7 @@ static void build_listeners(struct schema *schema, struct draft *draft)
 static bool check_lengths(struct schema *schema, struct draft *draft)
 {
     const struct schema_text *const paths[] = {&draft->spool_path, &draft->run, &draft->mailbox,
-                                               &draft->lmtp};
+                                               &draft->lmtp, &draft->trust_anchor};
     for (size_t i = 0; i < COUNT(paths); i++)
         if (paths[i]->at && (paths[i]->len >= PATH_MAX || paths[i]->len == 0)) {
             schema_problem(schema, paths[i]->line, "a path has 1 to %d bytes", PATH_MAX - 1);
@@ -338,6 +369,7 @@ static void build(struct schema *schema, struct draft *draft)
         return;
     build_values(schema, draft);
     build_paths(schema, draft);
+    build_resolver(draft);
     build_listeners(schema, draft);
     build_local_routes(schema, draft);
 }

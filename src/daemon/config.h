@@ -7,8 +7,10 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "net/resolver.h"
 #include "policy/networks.h"
 #include "policy/recipients.h"
+#include "queue/hosts.h"
 #include "queue/queue.h"
 #include "smtp/server.h"
 
@@ -46,6 +48,11 @@ struct config {
     } spool;
     struct queue_settings queue;
     struct smtp_client_settings client; /* dialect is set by each connection */
+    struct resolver_settings resolver;
+    struct {
+        int64_t connect_timeout_ms;
+        enum address_families families;
+    } outbound;
     struct {
         size_t sessions, sessions_per_address, hops, header_bytes;
         int64_t client_idle_ms; /* outgoing connections idle this long are closed */

@@ -16,8 +16,11 @@ struct draft {
     struct smtp_server_settings smtp;
     struct schema_text hostname, mailbox, lmtp, run, user, spool_path, rate;
     uint64_t workers, seed;
-    unsigned log_level, log_format, spool_sync;
-    struct draft_name *domains; /* the newest first */
+    unsigned log_level, log_format, spool_sync, families;
+    struct schema_text trust_anchor;
+    unsigned dnssec;
+    const char *servers[RESOLVER_SERVER_LIMIT]; /* of the resolver */
+    struct draft_name *domains;                 /* the newest first */
     struct config_listener listeners[CONFIG_LISTENER_LIMIT];
     unsigned listener_lines[CONFIG_LISTENER_LIMIT];
 };
@@ -28,6 +31,7 @@ enum { DRAFT_MX, DRAFT_SUBMISSION }; /* the words of a listener's role */
 void draft_read_listen(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_domains(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target);
+void draft_read_servers(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_routes(struct schema *schema, yaml_node_t *node, void *target);
 /* `tls:` in all its places: none, until TLS is there. */
 void draft_read_tls(struct schema *schema, yaml_node_t *node, void *target);

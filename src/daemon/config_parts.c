@@ -349,6 +349,34 @@ void draft_read_domains(struct schema *schema, yaml_node_t *node, void *target)
     }
 }
 
+/* --- The resolver's servers ------------------------------------------------------------------ */
+
+void draft_read_servers(struct schema *schema, yaml_node_t *node, void *target)
+{
+    struct draft *draft = target;
+    size_t *count = &draft->config.resolver.server_count;
+    yaml_node_t *item;
+    if (!is_list(schema, node, "resolver.servers"))
+        return;
+    for (size_t place = 0; (item = schema_item(schema, node, &place));) {
+        struct schema_text text;
+        struct bytes host;
+        uint16_t port;
+        if (!schema_text(schema, item, "resolver.servers", &text))
+            continue;
+        if (!scan_listener(bytes_in(&text), &host, &port))
+            schema_problem(schema, text.line,
+                           "\"%.80s\" is no address with a port; write one like 127.0.0.1:53 or "
+                           "\"[::1]:53\"",
+                           text.at);
+        else if (*count == COUNT(draft->servers))
+            schema_problem(schema, text.line, "\"resolver.servers\" takes %d servers at most",
+                           RESOLVER_SERVER_LIMIT);
+        else
+            draft->servers[(*count)++] = text.at;
+    }
+}
+
 /* --- Networks and routes -------------------------------------------------------------------- */
 
 void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target)
@@ -384,7 +412,7 @@ static const struct schema_key route_keys[] = {
     {"to", SCHEMA_TEXT, offsetof(struct draft_route, to), NULL,
      .help = "example.org, .example.org (what is below it) or \"*\" (all else)"},
     {"via", SCHEMA_TEXT, offsetof(struct draft_route, via), NULL,
-     .help = "smtp://HOST:PORT, lmtp://HOST:PORT or lmtp:unix:/path"},
+     .help = "smtp://HOST:PORT, lmtp://HOST:PORT, lmtp:unix:/path, or mx"},
     {"connections", SCHEMA_NUMBER, offsetof(struct draft_route, connections), NULL, 1, 1000,
      .help = "at most at a time; as queue.connections by default"},
     {"messages_per_connection", SCHEMA_NUMBER, offsetof(struct draft_route, connection_messages),

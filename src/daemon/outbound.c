@@ -5,9 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "daemon/outbound_hosts.h"
 #include "daemon/outbound_text.h"
-
-static const int64_t CONNECT_TIMEOUT_MS = 30000;
 
 struct outbound {
     struct list link;
@@ -18,13 +17,11 @@ struct outbound {
     struct smtp_client *client;
     struct stream *stream;
     struct timer timer; /* connecting, the machine's deadline, or idleness */
-    struct lookup_address addresses[LOOKUP_LIMIT];
-    size_t address_count, next_address;
+    struct outbound_hosts *hosts;
     enum { CONNECTING, TALKING, IDLE, READING } phase;
     bool was_greeted, is_shut, is_killed;
-    char lost_reason[128]; /* while a read is under way, which has err */
-    struct error err;
-    size_t deliveries; /* done */
+    char lost_reason[128]; /* while a read is under way */
+    size_t deliveries;     /* done */
     /* The delivery under way. */
     struct queue_delivery *delivery;
     bool has_result, is_put_back;
@@ -59,34 +56,49 @@ static void outbound_end(struct outbound *outbound, const struct delivery_result
     if (outbound->is_killed)
         failure = NULL;
     if (failure)
-        log_warning("connect-failed", LOG_BYTES("lane", name), LOG_BYTES("reason", failure->reply));
+        log_warning("connect-failed", LOG_BYTES("lane", name), LOG_BYTES("host", failure->remote),
+                    LOG_BYTES("reason", failure->reply));
     end_delivery(outbound);
     timer_clear(&outbound->timer);
     if (outbound->stream)
         stream_close(outbound->stream);
     queue_disconnected(worker->queue, outbound->lane, failure, loop_wall_ms(worker->loop));
+    outbound_hosts_close(outbound->hosts);
     smtp_client_free(outbound->client);
     list_remove(&outbound->link);
     generation_leave(outbound->generation);
     free(outbound);
 }
 
-/* The connection could not be made: by the next address, or not at all. */
-static void connect_failed(struct outbound *outbound, const char *reason)
+/* A host that cannot be reached, or does not want to talk (RFC 5321, 5.1): the next one may. */
+static void host_failed(struct outbound *outbound, struct delivery_result *failure)
 {
+    failure->remote = outbound_hosts_remote(outbound->hosts);
+    if (!outbound->is_killed)
+        outbound_hosts_failed(outbound->hosts);
+    if (outbound->is_killed || !outbound_hosts_has_next(outbound->hosts)) {
+        outbound_end(outbound, failure);
+        return;
+    }
+    log_info("host-failed", LOG_BYTES("lane", lane_endpoint(outbound->lane)->name),
+             LOG_BYTES("host", failure->remote), LOG_BYTES("reason", failure->reply));
     if (outbound->stream)
         stream_close(outbound->stream);
     outbound->stream = NULL;
-    if (outbound->next_address < outbound->address_count && !outbound->is_killed) {
-        connect_next(outbound);
-        return;
-    }
-    struct bytes name = lane_endpoint(outbound->lane)->name;
-    char text[REPLY_LIMIT];
-    snprintf(text, sizeof text, "cannot connect to %.*s: %s", BYTES_ARGS(name), reason);
+    connect_next(outbound);
+}
+
+static void cannot_connect(struct outbound *outbound, const char *reason)
+{
+    struct bytes remote = outbound_hosts_remote(outbound->hosts);
+    size_t tried = outbound_hosts_tried(outbound->hosts);
+    char text[REPLY_LIMIT], others[64] = "";
+    if (tried > 1)
+        snprintf(others, sizeof others, " (%zu addresses tried)", tried);
+    snprintf(text, sizeof text, "cannot connect to %.*s: %s%s", BYTES_ARGS(remote), reason, others);
     struct delivery_result failure = {
         .outcome = DEFERRED, .status = "4.4.1", .reply = bytes_of(text), .was_connection = true};
-    outbound_end(outbound, &failure);
+    host_failed(outbound, &failure);
 }
 
 static void log_result(struct outbound *outbound, const struct delivery_result *result)
@@ -97,34 +109,42 @@ static void log_result(struct outbound *outbound, const struct delivery_result *
     int64_t delay_ms = loop_wall_ms(outbound->worker->loop) - envelope->received_ms;
     log_info(events[result->outcome], LOG_ID(envelope->id),
              LOG_BYTES("to", envelope->recipients[result->recipient].address),
-             LOG_BYTES("lane", lane_endpoint(outbound->lane)->name), LOG_INT("code", result->code),
+             LOG_BYTES("lane", lane_endpoint(outbound->lane)->name),
+             LOG_BYTES("host", result->remote), LOG_INT("code", result->code),
              LOG_TEXT("status", result->status), LOG_BYTES("reply", result->reply),
              LOG_INT("delay_ms", delay_ms));
 }
 
-/* A connection that has carried other messages may end at any time, for reasons that are not this
- * one's (the host was tired of waiting): it goes by the next one, and need not wait. The first
- * message of a connection does, so that this comes to an end. */
-static bool was_too_late(const struct outbound *outbound, const struct delivery_result *result)
+/* A connection that ends says nothing of the message: it goes by the next one, and need not wait.
+ * One that has carried other messages may end at any time (the host was tired of waiting). With
+ * its first message the host counts as down, and there must be another that does not, so that this
+ * comes to an end. */
+static bool goes_elsewhere(const struct outbound *outbound, const struct delivery_result *result)
 {
-    return outbound->deliveries > 0 && result->outcome == DEFERRED && result->was_connection &&
-           !outbound->has_result;
+    if (outbound->has_result || result->outcome != DEFERRED || !result->was_connection)
+        return false;
+    return outbound->deliveries > 0 || outbound_hosts_has_other(outbound->hosts);
 }
 
 static void take_result(struct outbound *outbound)
 {
-    const struct delivery_result *result = smtp_client_result(outbound->client);
-    if (!outbound->is_put_back && was_too_late(outbound, result)) {
+    struct delivery_result result = *smtp_client_result(outbound->client);
+    result.remote = outbound_hosts_remote(outbound->hosts);
+    if (!result.was_connection)
+        outbound_hosts_worked(outbound->hosts);
+    else if (outbound->deliveries == 0)
+        outbound_hosts_failed(outbound->hosts);
+    if (!outbound->is_put_back && goes_elsewhere(outbound, &result)) {
         outbound->is_put_back = true;
         log_info("connection-ended", LOG_ID(outbound->delivery->id),
                  LOG_BYTES("lane", lane_endpoint(outbound->lane)->name),
-                 LOG_BYTES("reason", result->reply));
+                 LOG_BYTES("host", result.remote), LOG_BYTES("reason", result.reply));
     }
     if (outbound->is_put_back)
         return;
     outbound->has_result = true;
-    log_result(outbound, result);
-    queue_result(outbound->worker->queue, outbound->delivery, result,
+    log_result(outbound, &result);
+    queue_result(outbound->worker->queue, outbound->delivery, &result,
                  loop_wall_ms(outbound->worker->loop));
 }
 
@@ -205,12 +225,10 @@ static void closed(struct outbound *outbound)
 {
     struct delivery_result failure;
     bool has_failed = smtp_client_failure(outbound->client, &failure);
-    /* A host that does not want to talk is like one that is not there (RFC 5321, 5.1): the next
-     * address may. */
-    if (has_failed && !outbound->was_greeted && outbound->next_address < outbound->address_count)
-        connect_failed(outbound, "");
+    if (has_failed && !outbound->was_greeted)
+        host_failed(outbound, &failure);
     else
-        outbound_end(outbound, has_failed && !outbound->was_greeted ? &failure : NULL);
+        outbound_end(outbound, NULL);
 }
 
 /* Does what the machine asks for until it waits. May free the outbound. */
@@ -280,7 +298,7 @@ static void on_ended(void *context, int os)
 {
     struct outbound *outbound = context;
     if (outbound->phase == CONNECTING)
-        connect_failed(outbound, strerror(os));
+        cannot_connect(outbound, strerror(os));
     else
         lose_stream(outbound, os ? strerror(os) : "the other side closed the connection");
 }
@@ -291,7 +309,7 @@ static void on_timer(void *context)
 {
     struct outbound *outbound = context;
     switch (outbound->phase) {
-    case CONNECTING: connect_failed(outbound, "no answer (timed out)"); return;
+    case CONNECTING: cannot_connect(outbound, "no answer (timed out)"); return;
     case READING: return;
     case IDLE:
         outbound->phase = TALKING;
@@ -307,55 +325,45 @@ static void on_timer(void *context)
 
 static void connect_next(struct outbound *outbound)
 {
-    struct loop *loop = outbound->worker->loop;
-    const struct endpoint *endpoint = lane_endpoint(outbound->lane);
+    struct error err;
     smtp_client_free(outbound->client);
     outbound->client = NULL;
     outbound->phase = CONNECTING;
-    if (endpoint->unix_path.len) {
-        outbound->next_address++;
-        outbound->stream =
-            stream_connect_unix(loop, endpoint->unix_path, &events, outbound, &outbound->err);
-    } else {
-        outbound->stream = stream_connect(loop, &outbound->addresses[outbound->next_address++],
-                                          &events, outbound, &outbound->err);
-    }
-    if (!outbound->stream)
-        connect_failed(outbound, outbound->err.text);
+    outbound->stream = outbound_hosts_connect(outbound->hosts, &events, outbound, &err);
+    if (outbound->stream)
+        timer_set(&outbound->timer,
+                  loop_now_ms(outbound->worker->loop) + outbound_hosts_timeout_ms(outbound->hosts));
     else
-        timer_set(&outbound->timer, loop_now_ms(loop) + CONNECT_TIMEOUT_MS);
+        cannot_connect(outbound, err.text);
 }
 
-static void looked_up(void *context, const struct lookup_address *addresses, size_t count,
-                      const char *failure)
+static void hosts_found(void *context)
 {
     struct outbound *outbound = context;
-    if (failure || outbound->is_killed) {
-        connect_failed(outbound, failure ? failure : "stopped");
+    if (outbound_hosts_has_next(outbound->hosts)) {
+        connect_next(outbound);
         return;
     }
-    memcpy(outbound->addresses, addresses, count * sizeof *addresses);
-    outbound->address_count = count;
-    connect_next(outbound);
+    struct delivery_result failure = {.outcome = DEFERRED,
+                                      .status = "4.4.3",
+                                      .reply = outbound_hosts_failure(outbound->hosts),
+                                      .was_connection = true};
+    outbound_end(outbound, &failure);
 }
 
 void outbound_open(struct worker *worker, struct lane *lane)
 {
     struct outbound *outbound = NEW(struct outbound);
-    const struct endpoint *endpoint = lane_endpoint(lane);
+    bool is_lmtp = lane_endpoint(lane)->kind == ENDPOINT_LMTP;
     outbound->worker = worker;
     outbound->generation = generation_use(worker->generation);
     outbound->lane = lane;
     outbound->settings = worker->generation->config->client;
-    outbound->settings.dialect = endpoint->kind == ENDPOINT_LMTP ? DIALECT_LMTP : DIALECT_SMTP;
+    outbound->settings.dialect = is_lmtp ? DIALECT_LMTP : DIALECT_SMTP;
+    outbound->hosts = outbound_hosts_open(worker, outbound->generation, lane);
     timer_init(&outbound->timer, worker->loop, on_timer, outbound);
     list_append(&worker->outbounds, &outbound->link);
-    if (endpoint->unix_path.len) {
-        outbound->address_count = 1;
-        connect_next(outbound);
-    } else {
-        loop_lookup(worker->loop, endpoint->host, endpoint->port, looked_up, outbound);
-    }
+    outbound_hosts_find(outbound->hosts, hosts_found, outbound);
 }
 
 bool outbound_wake_idle(struct worker *worker)
@@ -374,8 +382,8 @@ bool outbound_wake_idle(struct worker *worker)
 static void outbound_kill(struct outbound *outbound)
 {
     outbound->is_killed = true;
-    if (outbound->phase == CONNECTING && outbound->stream)
-        connect_failed(outbound, "stopped");
+    if (outbound->phase == CONNECTING)
+        outbound_end(outbound, NULL);
     else if (outbound->stream)
         lose_stream(outbound, "stopped");
 }

@@ -7,6 +7,8 @@
 #include "daemon/inbound.h"
 #include "daemon/outbound.h"
 #include "daemon/report.h"
+#include "daemon/resolve.h"
+#include "daemon/self.h"
 
 /* An envelope with the most recipients that a configuration may allow fits. */
 enum { ENVELOPE_ARENA = 64 << 20 };
@@ -23,7 +25,17 @@ void generation_leave(struct generation *generation)
     if (--generation->users)
         return;
     config_free(generation->config);
+    self_done(&generation->self);
     free(generation);
+}
+
+static struct generation *generation_new(struct config *config_owned)
+{
+    struct generation *generation = NEW(struct generation);
+    generation->config = config_owned;
+    generation->users = 1;
+    self_init(&generation->self, config_owned);
+    return generation;
 }
 
 uint64_t worker_id(struct worker *worker)
@@ -32,15 +44,6 @@ uint64_t worker_id(struct worker *worker)
 }
 
 /* --- The queue ------------------------------------------------------------------------------ */
-
-/* The DNS is not asked yet: what the routes do not name cannot be delivered. */
-static void no_route(struct worker *worker, struct lane *lane)
-{
-    char text[REPLY_LIMIT];
-    snprintf(text, sizeof text, "no route to %.*s", BYTES_ARGS(lane_endpoint(lane)->host));
-    struct mx_result result = {.status = "5.4.4", .reason = bytes_of(text)};
-    queue_resolved(worker->queue, lane, MX_FAILED, &result, loop_wall_ms(worker->loop));
-}
 
 /* A worker that drains keeps what became of deliveries under way, but begins nothing: whoever owns
  * the shard next will. With much to do, sessions have their turn in between. */
@@ -53,7 +56,7 @@ static void run_queue(struct worker *worker)
         case QUEUE_IDLE: return;
         case QUEUE_RESOLVE:
             if (!worker->is_draining)
-                no_route(worker, task.lane);
+                resolve_begin(worker, task.lane);
             continue;
         case QUEUE_CONNECT:
             if (!worker->is_draining)
@@ -133,12 +136,34 @@ void worker_stop(struct worker *worker)
     outbound_shut_all(worker);
 }
 
+static void log_resolver(const struct worker *worker)
+{
+    const char *anchor = resolver_anchor(worker->resolver);
+    log_info("resolver", LOG_BYTES("servers", resolver_servers(worker->resolver)),
+             LOG_TEXT("trust_anchor", anchor ? anchor : "none"));
+}
+
+/* What it was asked, the old one still answers. */
+static void renew_resolver(struct worker *worker, const struct resolver_settings *settings)
+{
+    struct error err;
+    if (resolver_is_like(worker->resolver, settings))
+        return;
+    struct resolver *resolver = resolver_new(worker->loop, settings, &err);
+    if (!resolver) {
+        log_error("resolver-failed", LOG_TEXT("reason", err.text));
+        return;
+    }
+    resolver_retire(worker->resolver);
+    worker->resolver = resolver;
+    log_resolver(worker);
+}
+
 void worker_reload(struct worker *worker, struct config *config_owned)
 {
     struct generation *old = worker->generation;
-    worker->generation = NEW(struct generation);
-    worker->generation->config = config_owned;
-    worker->generation->users = 1;
+    worker->generation = generation_new(config_owned);
+    renew_resolver(worker, &config_owned->resolver);
     queue_reload(worker->queue, &config_owned->queue, config_owned->routes,
                  loop_wall_ms(worker->loop));
     generation_leave(old);
@@ -190,24 +215,26 @@ static bool open_spool(struct worker *worker, const struct worker_ground *ground
 bool worker_open(struct worker *worker, const struct worker_ground *ground, struct error *err)
 {
     struct config *config = ground->config;
-    *worker = (struct worker){.loop = ground->loop};
+    *worker = (struct worker){.loop = ground->loop, .random = config->queue.seed};
     list_init(&worker->inbounds);
     list_init(&worker->outbounds);
+    list_init(&worker->resolves);
     list_init(&worker->gates);
-    worker->generation = NEW(struct generation);
-    worker->generation->config = config;
-    worker->generation->users = 1;
+    worker->generation = generation_new(config);
     worker->ids.shard = ground->shard;
     worker->queue = queue_new(&config->queue, config->routes);
+    worker->hosts = hosts_new(config->queue.seed);
     worker->inbounds_by_peer = map_new(config->queue.seed);
     timer_init(&worker->queue_timer, worker->loop, on_queue_timer, worker);
     timer_init(&worker->drain_timer, worker->loop, on_drained, worker);
     timer_init(&worker->disk_timer, worker->loop, on_disk_timer, worker);
     inbound_init(worker);
-    if (!open_spool(worker, ground, err)) {
+    worker->resolver = resolver_new(worker->loop, &config->resolver, err);
+    if (!worker->resolver || !open_spool(worker, ground, err)) {
         worker_close(worker);
         return false;
     }
+    log_resolver(worker);
     timer_set(&worker->disk_timer, loop_now_ms(worker->loop) + DISK_LOOK_MS);
     return true;
 }
@@ -220,7 +247,10 @@ void worker_close(struct worker *worker)
     commit_free(worker->commit);
     if (worker->spool)
         spool_close(worker->spool);
+    resolve_kill_all(worker);
     queue_free(worker->queue);
+    hosts_free(worker->hosts);
+    resolver_free(worker->resolver);
     map_free(worker->inbounds_by_peer);
     generation_leave(worker->generation);
 }

@@ -10,11 +10,14 @@
 #include "daemon/commit.h"
 #include "daemon/config.h"
 #include "daemon/session.h"
+#include "net/resolver.h"
+#include "queue/hosts.h"
 
 /* A configuration and how many sessions, connections and so on still use it: a reload brings a
  * new one, the old goes with its last user. */
 struct generation {
     struct config *config;
+    struct mx_self self; /* by this configuration */
     size_t users;
 };
 struct generation *generation_use(struct generation *generation);
@@ -30,6 +33,10 @@ struct worker {
     struct id_source ids;
     struct list inbounds;  /* struct inbound, sessions */
     struct list outbounds; /* struct outbound */
+    struct list resolves;  /* struct resolve */
+    struct resolver *resolver;
+    struct hosts *hosts; /* which of them are down */
+    uint64_t random;     /* for the choice among equal hosts */
     size_t inbound_count, report_count;
     struct map *inbounds_by_peer; /* address text: how many sessions, as a number */
     struct timer queue_timer, drain_timer, disk_timer;

@@ -94,9 +94,18 @@ static const struct {
      "c.yaml:3: \"tls\" is not in this version; leave it out\n"},
     {"outbound TLS", GOOD "outbound: {tls: opportunistic}\n",
      "c.yaml:3: tls: opportunistic: TLS is not in this version; write tls: none\n"},
-    {"resolver", GOOD "resolver: {servers: [\"127.0.0.1:53\"]}\n",
-     "c.yaml:3: \"resolver\" is not in this version; leave it out; mail for other domains goes by "
-     "routes\n"},
+    {"resolver's servers are a list", GOOD "resolver: {servers: \"127.0.0.1:53\"}\n",
+     "c.yaml:3: \"resolver.servers\" takes a list: [first, second]\n"},
+    {"a server by name", GOOD "resolver: {servers: [\"dns.example:53\"]}\n",
+     "c.yaml:3: \"dns.example:53\" is no address with a port; write one like 127.0.0.1:53 or "
+     "\"[::1]:53\"\n"},
+    {"a server without a port", GOOD "resolver: {servers: [\"127.0.0.1\"]}\n",
+     "c.yaml:3: \"127.0.0.1\" is no address with a port; write one like 127.0.0.1:53 or "
+     "\"[::1]:53\"\n"},
+    {"too many servers",
+     GOOD "resolver: {servers: [\"1.1.1.1:1\", \"1.1.1.1:2\", \"1.1.1.1:3\", \"1.1.1.1:4\",\n"
+          "  \"1.1.1.1:5\", \"1.1.1.1:6\", \"1.1.1.1:7\", \"1.1.1.1:8\", \"1.1.1.1:9\"]}\n",
+     "c.yaml:4: \"resolver.servers\" takes 8 servers at most\n"},
 
     {"domain twice", GOOD "domains:\n - {name: a.example}\n - {name: A.example}\n",
      "c.yaml:5: domain \"A.example\" is listed twice\n"},
@@ -158,7 +167,7 @@ static const struct {
      "c.yaml:2: \"listen\" takes a list: [first, second]\n"
      "c.yaml:3: \"workers\" takes a number from 1 to 32, not \"0\"\n"
      "c.yaml:4: unknown key \"x\"; known are: hostname, listen, domains, deliver, relay, routes, "
-     "outbound, spool, run, user, workers, log, limits, queue\n"},
+     "outbound, resolver, spool, run, user, workers, log, limits, queue\n"},
 };
 
 /* Parses a copy that ends where its memory ends. */
@@ -292,6 +301,9 @@ static void defaults_are_set(void **state)
     assert_true(config->client.data_begin_timeout_ms >= 2 * 60000);
     assert_true(config->client.data_block_timeout_ms >= 3 * 60000);
     assert_true(config->client.data_end_timeout_ms >= 10 * 60000);
+    assert_int_equal(config->outbound.families, FAMILIES_BOTH);
+    assert_int_equal(config->outbound.connect_timeout_ms, 30000);
+    assert_true(config->resolver.is_validating && config->resolver.server_count == 0);
     assert_int_equal(config->queue.expire_ms, INT64_C(5) * 86400000);
     config_free(config);
 }
@@ -314,7 +326,8 @@ static const char full_text[] =
     "  - {to: partner.example, via: \"smtp://10.0.0.5:2525\", tls: none, rate: 10/s,\n"
     "     connections: 2, messages_per_connection: 7}\n"
     "  - {to: \"*\", via: \"smtp://smart.example\"}\n"
-    "outbound: {tls: none, idle: 250ms}\n"
+    "outbound: {tls: none, idle: 250ms, address_families: ipv4, connect_timeout: 3s}\n"
+    "resolver: {servers: [\"127.0.0.1:5353\", \"[::1]:53\"], dnssec: \"off\", trust_anchor: key}\n"
     "spool: {path: spool, sync: none, segment: 8M}\n"
     "run: /run/x\n"
     "user: mail\n"
@@ -342,6 +355,12 @@ static void all_keys_are_read(void **state)
     assert_int_equal(config->log_format, LOG_JSON);
     assert_int_equal(config->limits.hops, 30);
     assert_int_equal(config->limits.client_idle_ms, 250);
+    assert_int_equal(config->outbound.families, FAMILIES_IPV4);
+    assert_int_equal(config->outbound.connect_timeout_ms, 3000);
+    assert_int_equal(config->resolver.server_count, 2);
+    assert_string_equal(config->resolver.servers[1], "[::1]:53");
+    assert_string_equal(config->resolver.trust_anchor, "/etc/x/key");
+    assert_false(config->resolver.is_validating);
     assert_int_equal(config->queue.lane_connections, 3);
     assert_int_equal(config->queue.retry_max_ms, 90000);
     assert_true(config->queue.rate.messages == 100 && config->queue.rate.period_ms == 60000);
@@ -472,7 +491,7 @@ static void keys_are_listed(void **state)
     config_print_keys(&out);
     assert_true(bytes_search(buf_view(&out), BYTES("\nqueue ")) < out.len);
     assert_true(bytes_search(buf_view(&out), BYTES("\n  retry_first ")) < out.len);
-    assert_int_equal(bytes_search(buf_view(&out), BYTES("resolver")), out.len);
+    assert_int_equal(bytes_search(buf_view(&out), BYTES("\ntls ")), out.len);
     buf_done(&out);
 }
 

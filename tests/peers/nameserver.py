@@ -1,0 +1,64 @@
+"""An authoritative DNS server of one's own: Knot, with a zone `example`."""
+
+import socket
+import textwrap
+
+from peers import Daemon, need, program
+from server import free_port
+
+HEAD = """$ORIGIN example.
+$TTL 300
+@ SOA ns hostmaster 1 3600 600 86400 60
+@ NS ns
+ns A 127.0.0.1
+"""
+# A query for the zone's SOA, recursion not desired (RFC 1035, 4.1).
+QUERY = b"\x12\x34\0\0\0\1\0\0\0\0\0\0" + b"\7example\0" + b"\0\6\0\1"
+
+
+class Knot(Daemon):
+    """`zone` is what follows the SOA: names below example. What is below sick.example cannot be
+    answered (SERVFAIL). On 127.0.0.1, port `port`."""
+
+    def __init__(self, folder, zone):
+        need("knotd")
+        super().__init__(folder)
+        self.port = free_port()
+        (self.folder / "example.zone").write_text(HEAD + textwrap.dedent(zone))
+        (self.folder / "knot.conf").write_text(f"""
+server:
+    rundir: "{self.folder}"
+    listen: 127.0.0.1@{self.port}
+    background-workers: 1
+    udp-workers: 1
+    tcp-workers: 1
+log:
+  - target: stderr
+    any: warning
+database:
+    storage: "{self.folder}"
+template:
+  - id: default
+    storage: "{self.folder}"
+    zonefile-sync: -1
+    journal-content: none
+zone:
+  - domain: example
+    file: example.zone
+  - domain: sick.example
+    file: missing.zone
+""")
+
+    def start(self):
+        self.launch(program("knotd"), "-c", str(self.folder / "knot.conf"), ready=self.answers)
+        return self
+
+    def answers(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.settimeout(0.1)
+            try:
+                probe.sendto(QUERY, ("127.0.0.1", self.port))
+                reply = probe.recv(512)
+            except OSError:
+                return False
+            return reply[:2] == QUERY[:2] and reply[3] & 0x0F == 0
