@@ -85,10 +85,10 @@ sim: ## [N=1000] [SEED=1]: the simulations, for N seeds
 	@tools/setup build-test -Dwerror=true $(sanitized)
 	@tools/sim build-test $(N) $(SEED)
 
-bench: ## Postrider beside Postfix, in one run on this machine (root; minutes)
+bench: ## [BENCH=--quick]: Postrider beside its peers, in one run on this machine (root; an hour)
 	@tools/packages build bench
 	@$(MAKE) --no-print-directory build
-	@bench/run
+	@bench/run $(BENCH)
 
 format: ## clang-format on everything
 	@clang-format -i $(sources)

@@ -1,0 +1,134 @@
+"""Memory: PSS of all processes, with idle sessions, and with a long queue; and what a long queue
+costs beyond memory."""
+
+import os
+import pathlib
+import socket
+import statistics
+import time
+
+from contenders import Postrider, TunedPostfix
+from loads import SESSIONS, SIZE, bench_send
+from server import children_of
+from yard import cell, note, print_table
+
+IDLE = 10000
+POSTFIX_IDLE = 500  # a process each
+QUEUE_RATIO = 100
+BLOCK = 20000  # messages that are timed at once
+BLOCKS = 5
+
+
+def family(pid):
+    return [pid, *(other for child in children_of(pid) for other in family(child))]
+
+
+def pss_mib(pid):
+    total = 0
+    for member in family(pid):
+        for line in pathlib.Path(f"/proc/{member}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1])
+    return total / 1024
+
+
+def idle_memory(peer, count):
+    """Without and with so many sessions that have said EHLO: MiB."""
+    pid = peer.process.pid
+    before = pss_mib(pid)
+    sessions = []
+    for _ in range(count):
+        session = socket.create_connection(("127.0.0.1", peer.port), timeout=60)
+        greeting = session.recv(512)
+        assert greeting.startswith(b"220 "), f"session {len(sessions) + 1}: {greeting}"
+        session.sendall(b"EHLO client.example\r\n")
+        session.recv(2048)
+        sessions.append(session)
+    time.sleep(1)
+    after = pss_mib(pid)
+    for session in sessions:
+        session.close()
+    return before, after
+
+
+def run_idle(yard, options):
+    lines = []
+    for kind, count, settings in ((Postrider, IDLE, {}),
+                                  (TunedPostfix, POSTFIX_IDLE, {"default_process_limit": "2000"})):
+        count //= options.quicken
+        peer = kind(yard.fresh(kind.name), **settings).start()
+        try:
+            before, after = idle_memory(peer, count)
+        finally:
+            peer.end()
+        each = (after - before) / count
+        lines.append([kind.name, f"{before:.1f}", f"{count:,}: {after:.1f}", f"{each * 1024:.1f}",
+                      f"{before + each * IDLE:,.0f}"])
+    print_table("Memory of idle sessions: PSS of all processes, MiB",
+                ["", "no session", "with idle sessions", "KiB a session",
+                 f"{IDLE:,} sessions (goal: under 100)"], lines)
+
+
+# --- A long queue --------------------------------------------------------------------------------
+
+
+def fill(server, messages):
+    """So many messages more for a host that refuses connections. The rate."""
+    return messages / bench_send(server.port, "user%d@y.example", messages)
+
+
+def accept_rates(yard, server, short, options):
+    """Of a long queue and of short ones, taking turns."""
+    rates = {"long": [], "short": []}
+    for number in range(BLOCKS):
+        other = Postrider(yard.fresh("short")).start()
+        try:
+            fill(other, short)
+            rates["short"].append(fill(other, BLOCK // options.quicken))
+        finally:
+            other.end()
+        rates["long"].append(fill(server, BLOCK // options.quicken))
+        note(f"block {number + 1}: {rates['short'][-1]:,.0f}/s and {rates['long'][-1]:,.0f}/s")
+    return rates
+
+
+def restart(server, is_cold):
+    """Seconds to event=ready. Cold: nothing of the spool is in memory."""
+    server.stop()
+    os.sync()
+    if is_cold:
+        pathlib.Path("/proc/sys/vm/drop_caches").write_text("3\n")
+    begin = time.monotonic()
+    server.start()
+    return time.monotonic() - begin
+
+
+def run_queue(yard, options):
+    server = Postrider(yard.fresh("long")).start()
+    try:
+        empty = pss_mib(server.process.pid)
+        filled = fill(server, options.queued)
+        full = pss_mib(server.process.pid)
+        note(f"{options.queued:,} queued at {filled:,.0f}/s: {full:.1f} MiB")
+        rates = accept_rates(yard, server, options.queued // QUEUE_RATIO, options)
+        queued = server.json("queue", "stats")["messages"]
+        warm, cold = restart(server, False), restart(server, True)
+        found = server.json("queue", "stats")["messages"]
+        assert found == queued, f"{found} of {queued} messages are there after the restart"
+        again = pss_mib(server.process.pid)
+    finally:
+        server.end()
+    slower = 1 - statistics.median(rates["long"]) / statistics.median(rates["short"])
+    print_table(f"A queue of {options.queued:,} messages of {SIZE} bytes", ["", "", "goal"], [
+        ["PSS of all processes, empty queue", f"{empty:.1f} MiB", ""],
+        ["the same, queue filled", f"{full:.1f} MiB, {(full - empty) * 2**20 / options.queued:.0f}"
+         " bytes a message", "under 400 MiB"],
+        [f"the same, after a restart with {found:,}", f"{again:.1f} MiB", ""],
+        [f"restart to event=ready with {found:,}", f"{warm:.2f} s; {cold:.2f} s with nothing of"
+         " the spool in memory", "under 10 s"],
+        [f"accept, {SESSIONS} sessions, pipelined, while it filled", f"{filled:,.0f}/s", ""],
+        [f"the same with {options.queued // QUEUE_RATIO:,} queued", f"{cell(rates['short'])}/s",
+         ""],
+        [f"the same with {options.queued:,} queued", f"{cell(rates['long'])}/s,"
+         f" {100 * slower:.1f} % slower", "less than 10 %"],
+    ])
