@@ -111,6 +111,23 @@ static bool write_all(int fd, struct bytes bytes, struct error *err)
     return true;
 }
 
+/* Both in one system call, as a rule. */
+static bool write_both(int fd, struct bytes head, struct bytes text, struct error *err)
+{
+    struct iovec parts[] = {{(void *)(uintptr_t)head.at, head.len},
+                            {(void *)(uintptr_t)text.at, text.len}};
+    ssize_t wrote;
+    do
+        wrote = writev(fd, parts, COUNT(parts));
+    while (wrote < 0 && errno == EINTR);
+    if (wrote < 0)
+        return error_set(err, errno, "write message");
+    size_t done = (size_t)wrote;
+    if (done < head.len)
+        return write_all(fd, bytes_from(head, done), err) && write_all(fd, text, err);
+    return write_all(fd, bytes_from(text, done - head.len), err);
+}
+
 /* The lines in front of the text (RFC 5321, 4.4: Return-Path at final delivery). */
 static void print_head(const struct letter *letter, const struct letter_recipient *recipient,
                        struct buf *out)
@@ -122,8 +139,10 @@ static void print_head(const struct letter *letter, const struct letter_recipien
 
 enum { HEAD_LINES = 2, HEAD_LIMIT = 4096 };
 
-/* Makes the recipient's file in tmp/ with its head: the descriptor, or -1 and its error. */
-static int begin_file(const struct letter *letter, struct letter_recipient *recipient, int root)
+/* Makes the recipient's file in tmp/ with its head and this text: the descriptor, or -1 and its
+ * error. */
+static int begin_file(const struct letter *letter, struct letter_recipient *recipient, int root,
+                      struct bytes text)
 {
     struct error *err = &recipient->error;
     int fd = -1;
@@ -148,7 +167,7 @@ static int begin_file(const struct letter *letter, struct letter_recipient *reci
     print_head(letter, recipient, &head);
     ASSERT(!head.overflowed);
     recipient->head_size = head.len;
-    bool is_written = write_all(fd, buf_view(&head), err);
+    bool is_written = write_both(fd, buf_view(&head), text, err);
     buf_done(&head);
     if (is_written)
         return fd;
@@ -173,14 +192,16 @@ static void close_carrier(struct letter *letter)
 
 void letter_spill(struct letter *letter, int root)
 {
+    bool has_carrier = letter->carrier_fd >= 0;
     for (size_t i = 0; i < letter->recipient_count && letter->carrier_fd < 0; i++) {
         if (letter->recipients[i].error.os)
             continue;
-        letter->carrier_fd = begin_file(letter, &letter->recipients[i], root);
+        letter->carrier_fd =
+            begin_file(letter, &letter->recipients[i], root, buf_view(&letter->text));
         letter->carrier = i;
     }
     struct error err = {0};
-    if (letter->carrier_fd >= 0 && !write_all(letter->carrier_fd, buf_view(&letter->text), &err)) {
+    if (has_carrier && !write_all(letter->carrier_fd, buf_view(&letter->text), &err)) {
         fail_all(letter, &err);
         close_carrier(letter);
     }
@@ -238,7 +259,9 @@ struct sync_set {
     int fds[SYNC_EACH];
     size_t count; /* perhaps more than are kept */
     dev_t device;
-    bool is_whole; /* the whole file system is to be synced, however few they are */
+    const char *box;    /* known to be on the device: most letters of a group are for one box */
+    const char *folder; /* the box whose new/ is in the set; NULL: none */
+    bool is_whole;      /* the whole file system is to be synced, however few they are */
 };
 
 /* Syncs one descriptor, or the file system that it is on. */
@@ -247,16 +270,35 @@ static bool sync_one(int fd, bool is_whole, struct error *err)
     return (is_whole ? syncfs(fd) : fsync(fd)) == 0 || error_set(err, errno, "sync");
 }
 
-/* Adds a descriptor, and takes it over. One on another file system is synced at once. */
-static bool sync_add(struct sync_set *set, int fd_owned, bool is_whole, struct error *err)
+/* Is the descriptor, of a file or folder in the box, on the file system of the set? The first one
+ * decides which that is. */
+static bool sync_sees(struct sync_set *set, int fd, const char *box, bool *out_is_other,
+                      struct error *err)
 {
+    *out_is_other = false;
+    if (set->box && strcmp(set->box, box) == 0)
+        return true;
     struct stat status;
-    bool is_good = fstat(fd_owned, &status) == 0 || error_set(err, errno, "stat message");
-    bool is_kept = false;
-    if (is_good && set->count > 0 && status.st_dev != set->device) {
+    if (fstat(fd, &status) != 0)
+        return error_set(err, errno, "stat message");
+    *out_is_other = set->count > 0 && status.st_dev != set->device;
+    if (!*out_is_other) {
+        set->device = status.st_dev;
+        set->box = box;
+    }
+    return true;
+}
+
+/* Adds a descriptor of a file or folder in the box, and takes it over; box is borrowed until the
+ * end of the set. One on another file system is synced at once. */
+static bool sync_add(struct sync_set *set, int fd_owned, const char *box, bool is_whole,
+                     struct error *err)
+{
+    bool is_other = false, is_kept = false;
+    bool is_good = sync_sees(set, fd_owned, box, &is_other, err);
+    if (is_good && is_other) {
         is_good = sync_one(fd_owned, is_whole, err);
     } else if (is_good) {
-        set->device = status.st_dev;
         is_kept = set->count < SYNC_EACH;
         if (is_kept)
             set->fds[set->count] = fd_owned;
@@ -303,15 +345,16 @@ static void write_copy(struct letter *letter, struct letter_recipient *recipient
 {
     if (recipient->error.os)
         return;
-    int fd = begin_file(letter, recipient, root);
+    bool is_spilled = letter->carrier_fd >= 0;
+    int fd = begin_file(letter, recipient, root,
+                        is_spilled ? (struct bytes){0} : buf_view(&letter->text));
     if (fd < 0)
         return;
     struct error err = {0};
-    bool is_written = letter->carrier_fd >= 0 ? copy_spilled(letter, fd, &err)
-                                              : write_all(fd, buf_view(&letter->text), &err);
+    bool is_written = !is_spilled || copy_spilled(letter, fd, &err);
     if (!is_written)
         close(fd);
-    if (!is_written || !sync_add(files, fd, false, &err))
+    if (!is_written || !sync_add(files, fd, recipient->box, false, &err))
         recipient->error = err;
 }
 
@@ -328,15 +371,33 @@ static void write_letter(struct letter *letter, int root, struct sync_set *files
             write_copy(letter, &letter->recipients[i], root, files);
     }
     struct error err = {0};
-    if (has_carrier && !sync_add(files, letter->carrier_fd, false, &err))
+    if (has_carrier &&
+        !sync_add(files, letter->carrier_fd, letter->recipients[letter->carrier].box, false, &err))
         letter->recipients[letter->carrier].error = err;
     letter->carrier_fd = -1;
+}
+
+/* Adds the folder new/ that a recipient's file was moved to; once for letters of one box. */
+static void add_folder(struct letter_recipient *recipient, int root, struct sync_set *folders)
+{
+    /* Folders on the way to a new mailbox are to be durable as well. */
+    bool is_whole = recipient->was_prepared;
+    bool is_in = folders->folder && strcmp(folders->folder, recipient->box) == 0;
+    if (is_in && !is_whole)
+        return;
+    int fd = maildir_open_new(root, recipient->box, &recipient->error);
+    struct error err = {0};
+    if (fd < 0)
+        return;
+    if (!sync_add(folders, fd, recipient->box, is_whole, &err))
+        recipient->error = err;
+    else if (folders->box == recipient->box)
+        folders->folder = recipient->box;
 }
 
 /* Moves what is written and synced to new/, and gathers the folders that changed. */
 static void publish_letter(struct letter *letter, int root, struct sync_set *folders)
 {
-    const char *last_box = "";
     for (size_t i = 0; i < letter->recipient_count; i++) {
         struct letter_recipient *recipient = &letter->recipients[i];
         if (recipient->error.os)
@@ -344,14 +405,8 @@ static void publish_letter(struct letter *letter, int root, struct sync_set *fol
         recipient->is_published =
             maildir_publish(root, recipient->box, recipient->name, letter_size(letter, recipient),
                             wire_size(letter, recipient), &recipient->error);
-        if (!recipient->is_published || strcmp(recipient->box, last_box) == 0)
-            continue;
-        last_box = recipient->box;
-        /* Folders on the way to a new mailbox are to be durable as well. */
-        int fd = maildir_open_new(root, recipient->box, &recipient->error);
-        struct error err = {0};
-        if (fd >= 0 && !sync_add(folders, fd, recipient->was_prepared, &err))
-            recipient->error = err;
+        if (recipient->is_published)
+            add_folder(recipient, root, folders);
     }
 }
 
