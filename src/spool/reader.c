@@ -42,7 +42,7 @@ void spool_reader_close(struct spool_reader *reader)
     list_remove(&reader->link);
     disk_close(reader->file);
     XXH3_freeState(reader->hash);
-    free(reader->head);
+    free(reader->held);
     free(reader);
 }
 
@@ -64,7 +64,7 @@ static bool read_all(struct disk_file *file, uint64_t offset, uint8_t *at, size_
 static bool hash_range(struct spool_reader *reader, struct disk_file *file, uint64_t offset,
                        uint64_t len, struct error *err)
 {
-    uint8_t *step = memory_new(STEP, 1);
+    uint8_t *step = memory_resize(NULL, STEP, 1);
     bool is_good = true;
     while (len > 0 && is_good) {
         size_t some = len < STEP ? len : STEP;
@@ -106,30 +106,36 @@ static bool open_file(struct spool_reader *reader, struct error *err)
            hash_range(reader, reader->file, 0, reader->record.body_skip, err);
 }
 
+/* Reads len bytes more of the record into memory, behind the `held` that are there. */
+static bool hold_more(struct spool_reader *reader, size_t held, size_t len, struct error *err)
+{
+    /* Not memory_new(): all of it is overwritten. */
+    reader->held = memory_resize(reader->held, held + len, 1);
+    return read_all(reader->segment->file, reader->from + held, reader->held + held, len, err);
+}
+
 /* Reads and checks the record's head, and the body where that is cheap. */
 static bool reader_begin(struct spool_reader *reader, struct error *err)
 {
     const struct segment *segment = reader->segment;
-    uint8_t header[RECORD_HEADER];
     struct record *record = &reader->record;
-    if (!read_all(segment->file, reader->from, header, sizeof header, err))
+    bool is_small = reader->bytes <= HOLD_BYTES;
+    size_t first = is_small ? (size_t)reader->bytes : RECORD_HEADER;
+    if (!hold_more(reader, 0, first, err))
         return false;
-    if (!record_read(header, reader->bytes, segment->life.salt, segment->life.generation, record) ||
+    if (!record_read(reader->held, reader->bytes, segment->life.salt, segment->life.generation,
+                     record) ||
         record->id != reader->id || record_message_bytes(record) != reader->size)
         return damaged(reader, err);
-    bool has_file = record->flags & RECORD_HAS_FILE;
-    reader->has_all = !has_file && reader->bytes <= HOLD_BYTES;
     size_t head_len = (size_t)record->meta_len + record->prefix_len;
-    size_t held_len = head_len + (reader->has_all ? record->body_len : 0);
-    free(reader->head);
-    reader->head = memory_new(held_len, 1);
-    if (!read_all(segment->file, reader->from + RECORD_HEADER, reader->head, held_len, err))
+    if (!is_small && !hold_more(reader, RECORD_HEADER, head_len, err))
         return false;
-    if (XXH3_64bits(reader->head, head_len) != record->head_sum)
-        return damaged(reader, err);
+    bool has_file = record->flags & RECORD_HAS_FILE;
+    reader->has_all = !has_file && is_small;
     if (reader->has_all)
-        return XXH3_64bits(reader->head + head_len, record->body_len) == record->body_sum ||
-               damaged(reader, err);
+        return record_is_whole(record, reader->held) || damaged(reader, err);
+    if (XXH3_64bits(reader->held + RECORD_HEADER, head_len) != record->head_sum)
+        return damaged(reader, err);
     return has_file ? open_file(reader, err) : check_inline(reader, err);
 }
 
@@ -166,7 +172,7 @@ bool spool_reader_read(struct spool_reader *reader, uint64_t offset, uint8_t *at
     if (offset < held) {
         if (len > held - offset)
             len = held - offset;
-        memcpy(at, reader->head + record->meta_len + offset, len);
+        memcpy(at, reader->held + RECORD_HEADER + record->meta_len + offset, len);
         *out_len = len;
         return true;
     }

@@ -13,9 +13,9 @@ struct spool_reader {
     uint64_t id, from, bytes; /* the record's place and length in the segment */
     uint64_t size;            /* of prefix and body */
     bool has_begun;
-    bool has_all; /* head holds the body too */
+    bool has_all; /* all of the record is held */
     struct record record;
-    uint8_t *head;          /* meta, prefix and, where has_all, body */
+    uint8_t *held;          /* the record from its start: header, meta, prefix; body: has_all */
     struct disk_file *file; /* of the body */
     XXH3_state_t *hash;
     uint64_t hashed; /* bytes of the body, behind what is skipped */
