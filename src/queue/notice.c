@@ -68,10 +68,11 @@ static void note(struct queue *queue, struct message *message, uint8_t kind)
 }
 
 /* The next in the order of arrival for whom that is the order of lateness too: none of its own
- * (FUTURERELEASE). NULL: no more. */
+ * (FUTURERELEASE). NULL: no more, or enough for this step; most of a million may want no notice. */
 static struct message *next_message(struct queue *queue)
 {
-    for (struct list *at; (at = queue->noticed->next) != &queue->by_arrival; queue->noticed = at) {
+    for (struct list *at; (at = queue->noticed->next) != &queue->by_arrival && queue_spend(queue);
+         queue->noticed = at) {
         struct message *message = CONTAINER(at, struct message, by_arrival);
         if (is_wanted(queue, message, MESSAGE_DELAY_TOLD) &&
             (!message->has_times || message_begin(message) <= message->received_ms))

@@ -267,8 +267,7 @@ static enum queue_effect message_step(struct queue *queue, struct message *messa
     return QUEUE_REPORT;
 }
 
-/* False: this step has done enough. */
-static bool spend_step(struct queue *queue)
+bool queue_spend(struct queue *queue)
 {
     if (queue->steps_left == 0)
         return false;
@@ -279,7 +278,7 @@ static bool spend_step(struct queue *queue)
 static enum queue_effect todo_step(struct queue *queue, struct queue_task *task)
 {
     while (queue->todo_at < queue->todo_count) {
-        if (!spend_step(queue))
+        if (!queue_spend(queue))
             return QUEUE_IDLE;
         struct message *message = queue->todo[queue->todo_at++];
         message->is_in_todo = false;
@@ -294,7 +293,7 @@ static enum queue_effect todo_step(struct queue *queue, struct queue_task *task)
 static enum queue_effect work_step(struct queue *queue, int64_t now_ms, struct queue_task *task)
 {
     struct lane *lane;
-    while ((lane = LIST_FIRST(&queue->work, struct lane, work)) && spend_step(queue)) {
+    while ((lane = LIST_FIRST(&queue->work, struct lane, work)) && queue_spend(queue)) {
         *task = (struct queue_task){.lane = lane};
         lane_await_token(queue, lane, now_ms);
         if (lane_wants_connection(queue, lane, now_ms)) {
@@ -361,7 +360,7 @@ static bool time_step(struct queue *queue, int64_t now_ms)
 /* Messages go by the new routes, as many as a step does. */
 static void reroute_step(struct queue *queue, int64_t now_ms)
 {
-    while (queue->is_rerouting && spend_step(queue)) {
+    while (queue->is_rerouting && queue_spend(queue)) {
         struct list *next = queue->rerouted->next;
         queue->is_rerouting = next != &queue->by_arrival;
         if (!queue->is_rerouting)
@@ -385,7 +384,7 @@ enum queue_effect queue_step(struct queue *queue, int64_t now_ms, struct queue_t
         effect = work_step(queue, now_ms, task);
         if (effect != QUEUE_IDLE)
             return effect;
-    } while (spend_step(queue) && (time_step(queue, now_ms) || queue_trim_lanes(queue)));
+    } while (queue_spend(queue) && (time_step(queue, now_ms) || queue_trim_lanes(queue)));
     return QUEUE_IDLE;
 }
 

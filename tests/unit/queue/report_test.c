@@ -213,6 +213,37 @@ static void late_is_told_in_the_order_of_arrival(void **state)
     world_free(world);
 }
 
+/* Most of a long queue wants no notice: to find that out takes steps of bounded work. */
+static void those_who_want_none_are_passed_over(void **state)
+{
+    enum { MESSAGES = 5000 };
+    struct world *world = world_new();
+    struct queue_report_recipient last;
+    struct queue_task task;
+    int64_t told_ms[2];
+    for (uint64_t id = 1; id <= MESSAGES; id++) {
+        world->recipients[0].notify = id < MESSAGES ? NOTIFY_FAILURE : NOTIFY_DELAY;
+        world_add(world, id, "ann@a.example");
+    }
+    expect_step(world, &task, QUEUE_CONNECT);
+    world_fail_connection(world, task.lane, "no answer");
+    /* At their time, and not before all of them have been looked at. */
+    world->now_ms = START_MS + 4 * HOUR_MS;
+    size_t idle = 0;
+    enum queue_effect effect;
+    while ((effect = queue_step(world->queue, world->now_ms, &task)) != QUEUE_REPORT) {
+        assert_true(idle < MESSAGES && queue_deadline(world->queue) <= world->now_ms);
+        if (effect == QUEUE_CONNECT)
+            world_fail_connection(world, task.lane, "no answer");
+        idle += effect == QUEUE_IDLE;
+    }
+    assert_int_equal(task.id, MESSAGES);
+    assert_true(idle >= MESSAGES / 1000 - 1);
+    queue_reported(world->queue, task.id, true, world->now_ms);
+    assert_int_equal(live(world, START_MS + 40 * HOUR_MS, told_ms, COUNT(told_ms), &last), 0);
+    world_free(world);
+}
+
 static void told_outlasts_a_restart(void **state)
 {
     struct world *world = world_new();
@@ -278,6 +309,7 @@ int main(void)
         cmocka_unit_test(so_many_at_a_time),
         cmocka_unit_test(late_is_told_once),
         cmocka_unit_test(late_is_told_in_the_order_of_arrival),
+        cmocka_unit_test(those_who_want_none_are_passed_over),
         cmocka_unit_test(told_outlasts_a_restart),
         cmocka_unit_test(late_then_failed),
     };
