@@ -85,7 +85,7 @@ sim: ## [N=1000] [SEED=1]: the simulations, for N seeds
 	@tools/setup build-test -Dwerror=true $(sanitized)
 	@tools/sim build-test $(N) $(SEED)
 
-bench: ## [BENCH=--quick]: Postrider beside its peers, in one run on this machine (root; an hour)
+bench: ## [BENCH=--quick]: Postrider beside its peers, in one run on this machine (root; half an hour)
 	@tools/packages build bench
 	@$(MAKE) --no-print-directory build
 	@bench/run $(BENCH)
