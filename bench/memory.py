@@ -110,12 +110,11 @@ def run_queue(yard, options):
         filled = fill(server, options.queued)
         full = pss_mib(server.process.pid)
         note(f"{options.queued:,} queued at {filled:,.0f}/s: {full:.1f} MiB")
-        rates = accept_rates(yard, server, options.queued // QUEUE_RATIO, options)
-        queued = server.json("queue", "stats")["messages"]
         warm, cold = restart(server, False), restart(server, True)
         found = server.json("queue", "stats")["messages"]
-        assert found == queued, f"{found} of {queued} messages are there after the restart"
+        assert found == options.queued, f"{found} messages are there after the restart"
         again = pss_mib(server.process.pid)
+        rates = accept_rates(yard, server, options.queued // QUEUE_RATIO, options)
     finally:
         server.end()
     slower = 1 - statistics.median(rates["long"]) / statistics.median(rates["short"])
@@ -123,8 +122,8 @@ def run_queue(yard, options):
         ["PSS of all processes, empty queue", f"{empty:.1f} MiB", ""],
         ["the same, queue filled", f"{full:.1f} MiB, {(full - empty) * 2**20 / options.queued:.0f}"
          " bytes a message", "under 400 MiB"],
-        [f"the same, after a restart with {found:,}", f"{again:.1f} MiB", ""],
-        [f"restart to event=ready with {found:,}", f"{warm:.2f} s; {cold:.2f} s with nothing of"
+        ["the same, after a restart", f"{again:.1f} MiB", "under 400 MiB"],
+        ["restart to event=ready", f"{warm:.2f} s; {cold:.2f} s with nothing of"
          " the spool in memory", "under 10 s"],
         [f"accept, {SESSIONS} sessions, pipelined, while it filled", f"{filled:,.0f}/s", ""],
         [f"the same with {options.queued // QUEUE_RATIO:,} queued", f"{cell(rates['short'])}/s",
