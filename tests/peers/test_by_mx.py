@@ -26,7 +26,7 @@ class Internet:
         self.server = launch(
             routes=[{"to": "*", "via": f"mx:{self.port}"}],
             resolver={"servers": [f"127.0.0.1:{self.names.port}"], "dnssec": "off"},
-            **{"queue": QUICK, **config})
+            **{"queue": QUICK, "outbound": {"idle": "300ms"}, **config})
 
     def host(self, number, **replies):
         """A host at 127.0.0.`number`."""
@@ -106,7 +106,7 @@ def hosts_that_do_not_take_it(net):
 
 @pytest.mark.parametrize("kind", ["dead", "refusing", "busy", "speechless", "silent"])
 def test_the_next_host_gets_what_the_best_does_not_take(internet, kind):
-    net = internet(THREE, outbound={"greeting_timeout": "1s"})
+    net = internet(THREE, outbound={"greeting_timeout": "1s", "idle": "300ms"})
     replies = hosts_that_do_not_take_it(net)[kind]
     if replies is not None:
         net.host(2, **replies)
