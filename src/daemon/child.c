@@ -173,7 +173,7 @@ static bool child_confine(const struct child *child, struct error *err)
     const struct config *config = child->config;
     char shard[4096];
     snprintf(shard, sizeof shard, "%s/%u", config->spool.path, child->index);
-    struct confine_rule rules[3] = {{config->trace_folder, CONFINE_WRITE}};
+    struct confine_rule rules[4] = {{config->trace_folder, CONFINE_WRITE}};
     size_t count = 1;
     switch (child->role) {
     case CHILD_WORKER:
@@ -182,6 +182,9 @@ static bool child_confine(const struct child *child, struct error *err)
         rules[count++] = (struct confine_rule){shard, CONFINE_WRITE};
         /* Synced when a shard is made in it, for which it is opened to read. */
         rules[count++] = (struct confine_rule){config->spool.path, CONFINE_READ};
+        if (config->resolver.trust_anchor)
+            rules[count++] =
+                (struct confine_rule){config->resolver.trust_anchor, CONFINE_READ_FILE};
         break;
     case CHILD_MAILBOX:
         rules[count++] = (struct confine_rule){config->mailbox_root, CONFINE_WRITE};

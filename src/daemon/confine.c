@@ -38,13 +38,23 @@ static const struct confine_rule always[] = {
     {"/proc/self", CONFINE_READ},
 };
 
+static uint64_t rights(enum confine_access access)
+{
+    switch (access) {
+    case CONFINE_READ: return READ_ACCESS;
+    case CONFINE_READ_FILE: return LANDLOCK_ACCESS_FS_READ_FILE;
+    case CONFINE_WRITE: return WRITE_ACCESS;
+    }
+    return 0;
+}
+
 static bool add_rule(int ruleset, const struct confine_rule *rule, struct error *err)
 {
     int fd = open(rule->path, O_PATH | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT || error_set(err, errno, "confine to %s", rule->path);
-    uint64_t access = rule->access == CONFINE_READ ? READ_ACCESS : WRITE_ACCESS;
-    struct landlock_path_beneath_attr beneath = {.allowed_access = access, .parent_fd = fd};
+    struct landlock_path_beneath_attr beneath = {.allowed_access = rights(rule->access),
+                                                 .parent_fd = fd};
     long failed = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
     int os = errno;
     close(fd);

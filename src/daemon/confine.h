@@ -5,10 +5,11 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum confine_access { CONFINE_READ, CONFINE_WRITE };
+enum confine_access { CONFINE_READ, CONFINE_WRITE, CONFINE_READ_FILE };
 
 struct confine_rule {
-    const char *path; /* a folder and all below it; one that does not exist is left out */
+    const char *path; /* a folder and all below it, or for CONFINE_READ_FILE that file alone; one
+                         that does not exist is left out */
     enum confine_access access;
 };
 

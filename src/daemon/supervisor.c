@@ -144,6 +144,8 @@ static void find_restarts(const struct config *old, const struct config *new, st
         {"spool", is_same_text(old->spool.path, new->spool.path)},
         {"run", is_same_text(old->run_folder, new->run_folder)},
         {"user", is_same_text(old->user, new->user)},
+        {"resolver.trust_anchor",
+         is_same_text(old->resolver.trust_anchor, new->resolver.trust_anchor)},
         {"deliver", is_same_text(old->mailbox_root, new->mailbox_root)},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
