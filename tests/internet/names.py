@@ -81,10 +81,11 @@ class Knot(Daemon):
                 return False
 
     def trust_anchor(self):
-        """The root's key, as a DS record."""
+        """The root's key, as a DS record in full."""
         words = [program("keymgr"), "-c", self.config, ".", "ds"]
         lines = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-        return next(line for line in lines.splitlines() if " 13 2 " in line)
+        record = next(line for line in lines.splitlines() if " 13 2 " in line)
+        return f". 60 IN {record.partition(' ')[2]}\n"
 
 
 def ask(client, address, kind, name=b"\0"):

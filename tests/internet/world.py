@@ -15,6 +15,7 @@ GOOD, OTHER = "192.0.2.100", "192.0.2.101"
 REFUSING = "192.0.2.109"  # the host is up, and nobody listens
 NOWHERE = "192.0.2.66"  # what is sent there gets lost
 NOWHERE_6 = "2001:db8::66"
+SIXTH = "2001:db8::100"
 GREYLISTED_TIMES = 2
 
 HOSTS = {
@@ -25,7 +26,7 @@ HOSTS = {
     "exim": ("192.0.2.12", "2001:db8::12"),
     "opensmtpd": ("192.0.2.13", "2001:db8::13"),
     "dovecot": ("192.0.2.14", "2001:db8::14"),
-    "wild": (GOOD, OTHER, REFUSING, "2001:db8::100"),
+    "wild": (GOOD, OTHER, REFUSING, SIXTH),
 }
 MAIL_HOSTS = ("here", "lab", "postfix", "exim", "opensmtpd")
 
@@ -37,7 +38,7 @@ refusing.wild.example. A {REFUSING}
 nowhere.wild.example. A {NOWHERE}
 six.wild.example. AAAA {NOWHERE_6}
 six.wild.example. A {GOOD}
-only6.wild.example. AAAA 2001:db8::100
+only6.wild.example. AAAA {SIXTH}
 
 wild.example. MX 10 good.wild.example.
 grey.postfix.example. MX 10 mx.postfix.example.
@@ -104,10 +105,17 @@ class Internet:
 
     def start(self):
         self.names.start()
+        self.anchor = self.folder / "root.key"
+        self.anchor.write_text(self.names.trust_anchor())
+        self.anchor.chmod(0o644)
         self.forwarder = Forwarder(self.dns, FORWARDER, DNS)
         for neighbour in self.neighbours.values():
             neighbour.start()
         return self
+
+    def resolver(self, server):
+        """The configuration of a resolver that asks this server, and trusts the root's key."""
+        return {"servers": [f"{server}:53"], "trust_anchor": str(self.anchor)}
 
     def stop(self):
         for server in (*self.neighbours.values(), self.names):
@@ -131,7 +139,8 @@ class Rider(Postrider):
                        {"address": "127.0.0.1:587", "role": "submission"}],
             "domains": [{"name": self.domain, "mailboxes": ["ann", "bob"]}],
             "relay": {"networks": ["127.0.0.0/8"]},
-            "routes": ROUTES,
+            "routes": [{"to": "dovecot.example", "via": "lmtp://192.0.2.14:24"}],
+            "resolver": internet.resolver(DNS),
             "queue": {"retry_first": "200ms", "retry_max": "1s"},
             **config})
 
@@ -154,9 +163,3 @@ class Rider(Postrider):
     def client(self, port=587, seconds=30):
         with self.host.inside():
             return smtplib.SMTP("127.0.0.1", port, timeout=seconds)
-
-
-ROUTES = [{"to": f"{name}.example", "via": f"smtp://{HOSTS[name][0]}:25"}
-          for name in MAIL_HOSTS if name not in ("here", "lab")]
-ROUTES += [{"to": "wild.example", "via": f"smtp://{GOOD}:25"}]
-ROUTES += [{"to": "dovecot.example", "via": "lmtp://192.0.2.14:24"}]
