@@ -119,8 +119,9 @@ void hosts_free(struct hosts *hosts)
 
 static struct down *remember(struct hosts *hosts, struct bytes key)
 {
-    if (map_count(hosts->by_address) >= HOSTS_DOWN_LIMIT)
-        forget(hosts, LIST_FIRST(&hosts->by_age, struct down, by_age));
+    struct down *oldest = LIST_FIRST(&hosts->by_age, struct down, by_age);
+    if (oldest && map_count(hosts->by_address) >= HOSTS_DOWN_LIMIT)
+        forget(hosts, oldest);
     struct down *down = NEW(struct down);
     memcpy(down->key, key.at, key.len);
     list_init(&down->by_age);
