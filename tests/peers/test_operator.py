@@ -3,9 +3,11 @@
 import re
 import smtplib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from dialogue import Dialogue
 from letters import plain
+from load import Load, check_account, delivered
 from server import free_port, wait_for
 
 
@@ -171,6 +173,70 @@ def test_many_are_deleted_only_on_purpose(launch):
     assert "2 messages deleted" in server.command("queue", "delete", "all", "--yes")
     assert server.queue_list() == []
     assert len(server.events("deleted")) == 3
+
+
+def fill(server, count):
+    """So many messages that wait, from 100 senders to 20 domains, pipelined."""
+    text = b"Subject: waits\r\n\r\nHello\r\n"
+
+    def send_some(numbers):
+        with Dialogue(server.submission) as dialogue:
+            dialogue.say("EHLO client.example")
+            for begin in range(0, len(numbers), 50):
+                batch = numbers[begin : begin + 50]
+                dialogue.send(b"".join(
+                    f"MAIL FROM:<s{number % 100}@example.org>\r\n"
+                    f"RCPT TO:<c{number}@d{number % 20}.example>\r\n"
+                    f"BDAT {len(text)} LAST\r\n".encode() + text for number in batch))
+                assert all(dialogue.reply().startswith("250 ") for _ in range(3 * len(batch)))
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(send_some, [range(count)[part::8] for part in range(8)]))
+
+
+def test_selections_of_many_while_mail_is_accepted(launch):
+    """Each command goes through the queue in pages, between which the server serves others."""
+    many = 5000
+    server = launch(**down())
+    fill(server, many)
+    load = Load(server, seed=1, senders=2)
+
+    def act(*words, matched, count=None):
+        done = server.json("queue", *words)
+        assert done == {"matched": matched, "count": matched if count is None else count}, words
+        load.wait_more(1, what="mail is accepted")
+
+    def ids(*words):
+        found = [entry["id"] for entry in server.json("queue", "list", *words)]
+        assert found == sorted(set(found))
+        return found
+
+    act("hold", "--from", "s7@example.org", matched=many // 100)
+    seven = ids("--status", "held")
+    assert seven == ids("--from", "s7@example.org") and len(seven) == many // 100
+    assert server.json("queue", "stats")["held"] == many // 100
+    for number in range(1, 20):
+        act("hold", "--domain", f"d{number}.example", matched=many // 20,
+            count=many // 20 - (many // 100 if number == 7 else 0))
+    assert len(ids("--status", "held")) == many // 20 * 19
+    act("delete", "--from", "s8@example.org", "--yes", matched=many // 100)
+    act("release", "--domain", "d7.example", matched=many // 20)
+    act("release", "--status", "held", matched=many // 20 * 18 - many // 100)
+    assert ids("--status", "held") == []
+    assert ids("--from", "s7@example.org") == seven
+    act("delete", "--domain", "d7.example", "--older", "1ms", "--yes", matched=many // 20)
+    assert ids("--from", "s7@example.org") == [] == ids("--from", "s8@example.org")
+    load.end()
+    left = many - many // 20 - many // 100
+    wait_for(lambda: server.json("queue", "stats")["messages"] == left, 60)
+    assert len(ids()) == left
+    assert len(server.events("deleted")) == many - left
+    check_account(load, delivered(server), most_twice=0)
+    # What was done is kept.
+    server.restart()
+    assert server.json("queue", "stats")["messages"] == left
+    assert server.json("queue", "delete", "all", "--yes") == {"matched": left, "count": left}
+    wait_for(lambda: server.json("queue", "stats")["messages"] == 0, 60)
 
 
 def test_retry_of_a_lane(launch):
