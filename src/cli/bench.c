@@ -12,6 +12,7 @@
 
 #include "base/instant.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "cli/bench_report.h"
 #include "cli/bench_sender.h"
@@ -119,14 +120,20 @@ static void on_signal(void *context, unsigned events)
         bench_sender_end(bench->sender);
 }
 
+/* Signals that end the run are waited for from now on. */
+static bool block_signals(sigset_t *signals, struct error *err)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+    return sigprocmask(SIG_BLOCK, signals, NULL) == 0 || error_set(err, errno, "signals");
+}
+
 static bool watch_signals(struct bench *bench, struct error *err)
 {
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0)
-        return error_set(err, errno, "signals");
+    if (!block_signals(&signals, err))
+        return false;
     int fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0)
         return error_set(err, errno, "signals");
@@ -224,30 +231,40 @@ _Noreturn static void be_child(const struct bench *whole, uint64_t share, int li
     _exit(EXIT_GOOD);
 }
 
-/* Waits for all children, shows how it goes, and passes signals on. */
-static void wait_for_children(struct bench *whole, const pid_t *children)
+static void tell_children(const pid_t *children, uint64_t count)
 {
-    const struct bench_plan *plan = whole->plan;
-    struct figures *sum = calloc(1, sizeof *sum);
-    ASSERT(sum);
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    uint64_t running = plan->processes;
+    for (uint64_t i = 0; i < count; i++)
+        if (children[i])
+            kill(children[i], SIGTERM);
+}
+
+/* Forgets those that have ended, whose numbers other processes may get; how many are left. */
+static uint64_t count_children(pid_t *children, uint64_t count)
+{
+    uint64_t left = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        if (children[i] && waitpid(children[i], NULL, WNOHANG) != 0)
+            children[i] = 0;
+        left += children[i] != 0;
+    }
+    return left;
+}
+
+/* Waits for all children, shows how it goes, and passes signals on. */
+static void wait_for_children(struct bench *whole, pid_t *children, uint64_t count,
+                              const sigset_t *signals)
+{
+    struct figures *sum = NEW(struct figures);
     int64_t next_ms = instant_steady_ms() + TICK_MS;
-    while (running) {
+    while (count_children(children, count)) {
         const struct timespec tick = {.tv_nsec = PARENT_TICK_US * 1000};
-        if (sigtimedwait(&signals, NULL, &tick) > 0)
-            for (uint64_t i = 0; i < plan->processes; i++)
-                kill(children[i], SIGTERM);
-        while (running && waitpid(-1, NULL, WNOHANG) > 0)
-            running--;
+        if (sigtimedwait(signals, NULL, &tick) > 0)
+            tell_children(children, count);
         if (instant_steady_ms() < next_ms)
             continue;
         next_ms += TICK_MS;
-        merge(sum, whole->figures, plan->processes);
-        struct bench view = {.plan = plan, .figures = sum};
+        merge(sum, whole->figures, count);
+        struct bench view = {.plan = whole->plan, .figures = sum};
         struct bench_report report = report_of(&view);
         bench_report_progress(&report, &whole->last_count);
     }
@@ -256,26 +273,25 @@ static void wait_for_children(struct bench *whole, const pid_t *children)
 
 static bool run_children(struct bench *whole, const int *listeners, struct error *err)
 {
-    pid_t children[BENCH_PROCESSES_MOST];
+    pid_t children[BENCH_PROCESSES_MOST] = {0};
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0)
-        return error_set(err, errno, "signals");
-    for (uint64_t i = 0; i < whole->plan->processes; i++) {
-        children[i] = fork();
-        if (children[i] == 0)
-            be_child(whole, i, listeners[i]);
-        if (children[i] > 0)
-            continue;
-        error_set(err, errno, "fork");
-        while (i-- > 0)
-            kill(children[i], SIGTERM);
+    if (!block_signals(&signals, err))
         return false;
+    uint64_t count = 0;
+    for (; count < whole->plan->processes; count++) {
+        children[count] = fork();
+        if (children[count] == 0)
+            be_child(whole, count, listeners[count]);
+        if (children[count] < 0) {
+            error_set(err, errno, "fork");
+            break;
+        }
     }
-    wait_for_children(whole, children);
-    return true;
+    bool is_good = count == whole->plan->processes;
+    if (!is_good)
+        tell_children(children, count);
+    wait_for_children(whole, children, count, &signals);
+    return is_good;
 }
 
 /* --- The command -------------------------------------------------------------------------------
@@ -325,7 +341,7 @@ static int bench_main(enum bench_mode mode, char **arguments, size_t count)
 {
     struct error err = {0};
     struct bench_plan plan;
-    int listeners[BENCH_PROCESSES_MOST];
+    int listeners[BENCH_PROCESSES_MOST] = {0};
     if (!bench_plan_read(mode, arguments, count, &plan, &err))
         return complain(&err, EXIT_USAGE);
     /* What sessions log of their peers is not asked for here. */
@@ -343,8 +359,7 @@ static int bench_main(enum bench_mode mode, char **arguments, size_t count)
     bool is_good = plan.processes > 1 ? run_children(&bench, listeners, &err)
                                       : bench_run(&bench, listeners[0], &err);
     bench_report_progress_end();
-    struct figures *sum = calloc(1, sizeof *sum);
-    ASSERT(sum);
+    struct figures *sum = NEW(struct figures);
     merge(sum, figures, plan.processes);
     bench.figures = sum;
     struct bench_report report = report_of(&bench);

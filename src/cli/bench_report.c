@@ -275,7 +275,7 @@ void bench_report_progress(const struct bench_report *report, uint64_t *last_cou
     const struct bench_tally *tally = report->tally;
     const struct bench_plan *plan = report->plan;
     uint64_t count = tally ? tally->accepted : report->sink->messages;
-    if (plan->idle)
+    if (tally && plan->idle)
         fprintf(stderr, "\r%llu sessions held\x1b[K", (unsigned long long)tally->held);
     else
         fprintf(stderr, "\r%llu messages, %llu/s", (unsigned long long)count,
