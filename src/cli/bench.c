@@ -231,11 +231,11 @@ _Noreturn static void be_child(const struct bench *whole, uint64_t share, int li
     _exit(EXIT_GOOD);
 }
 
-static void tell_children(const pid_t *children, uint64_t count)
+static void tell_children(const pid_t *children, uint64_t count, int signal)
 {
     for (uint64_t i = 0; i < count; i++)
         if (children[i])
-            kill(children[i], SIGTERM);
+            kill(children[i], signal);
 }
 
 /* Forgets those that have ended, whose numbers other processes may get; how many are left. */
@@ -258,8 +258,9 @@ static void wait_for_children(struct bench *whole, pid_t *children, uint64_t cou
     int64_t next_ms = instant_steady_ms() + TICK_MS;
     while (count_children(children, count)) {
         const struct timespec tick = {.tv_nsec = PARENT_TICK_US * 1000};
-        if (sigtimedwait(signals, NULL, &tick) > 0)
-            tell_children(children, count);
+        int signal = sigtimedwait(signals, NULL, &tick);
+        if (signal > 0)
+            tell_children(children, count, signal);
         if (instant_steady_ms() < next_ms)
             continue;
         next_ms += TICK_MS;
@@ -289,7 +290,7 @@ static bool run_children(struct bench *whole, const int *listeners, struct error
     }
     bool is_good = count == whole->plan->processes;
     if (!is_good)
-        tell_children(children, count);
+        tell_children(children, count, SIGTERM);
     wait_for_children(whole, children, count, &signals);
     return is_good;
 }

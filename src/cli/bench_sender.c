@@ -308,8 +308,8 @@ static void stop_early(struct bench_sender *sender, const char *reason)
     struct bench_tally *tally = sender->settings.tally;
     if (!tally->trouble[0])
         snprintf(tally->trouble, sizeof tally->trouble, "%s", reason);
-    sender->is_ending = false;
-    bench_sender_end(sender);
+    if (!sender->is_ending)
+        bench_sender_end(sender);
 }
 
 /* --- Connections -------------------------------------------------------------------------------
@@ -353,7 +353,7 @@ static void connect_failed(struct caller *caller, const char *reason)
     if (is_hopeless || sender->is_ending) {
         give_message_up(caller, text);
         finish(caller);
-        if (is_hopeless)
+        if (is_hopeless && !sender->is_ending)
             stop_early(sender, text);
         return;
     }
@@ -653,6 +653,14 @@ static bool begin_schedule(struct bench_sender *sender, struct error *err)
     return true;
 }
 
+/* All that have not begun yet begin, or are finished, where it is over already. */
+static void start_callers(struct bench_sender *sender)
+{
+    for (size_t i = 0; i < sender->caller_count; i++)
+        if (sender->callers[i].phase == CLOSED && list_is_empty(&sender->callers[i].link))
+            next(&sender->callers[i]);
+}
+
 static void begin(struct bench_sender *sender)
 {
     const struct bench_plan *plan = sender->settings.plan;
@@ -671,9 +679,7 @@ static void begin(struct bench_sender *sender)
         open_next(sender);
         return;
     }
-    for (size_t i = 0; i < sender->caller_count; i++)
-        if (sender->callers[i].phase == CLOSED && list_is_empty(&sender->callers[i].link))
-            next(&sender->callers[i]);
+    start_callers(sender);
 }
 
 static void looked_up(void *context, const struct lookup_address *addresses, size_t count,
@@ -681,8 +687,12 @@ static void looked_up(void *context, const struct lookup_address *addresses, siz
 {
     struct bench_sender *sender = context;
     if (failure) {
+        char text[BENCH_SAMPLE];
+        snprintf(text, sizeof text, "cannot find %s: %s", sender->settings.plan->server.text,
+                 failure);
         sender->is_started = true;
-        stop_early(sender, failure);
+        stop_early(sender, text);
+        start_callers(sender);
         return;
     }
     memcpy(sender->addresses, addresses, count * sizeof *addresses);

@@ -136,6 +136,26 @@ def test_idle_sessions_are_held():
     assert taker.figures["connections"] == 200
 
 
+@pytest.mark.parametrize("processes", [1, 3])
+def test_an_interrupt_ends_it_with_its_figures(processes):
+    """The server never says a word; the run would take a minute to find out."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = subprocess.Popen(
+            [binary(), "bench", "send", "--server", at(silent.getsockname()[1]), "--json",
+             "--timeout", "1m", "--sessions", "6", "--processes", str(processes)],
+            stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+        silent.settimeout(SECONDS)
+        held = [silent.accept() for _ in range(6)]
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # not asked for politely any more
+        output, _ = process.communicate(timeout=50)
+        for client, _ in held:
+            client.close()
+    figures = json.loads(output)
+    assert process.returncode == 75
+    assert (figures["messages"], figures["accepted"], figures["unanswered"]) == (6, 0, 6)
+
+
 def test_refuses_to_load_others():
     assert "--i-own-it" in bench("send", "--server", "192.0.2.1:25", status=75)["trouble"]
     assert "--i-own-it" in bench("sink", "--listen", "0.0.0.0:0", status=75)
