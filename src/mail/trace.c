@@ -143,8 +143,9 @@ bool trace_id(struct bytes text, uint64_t *out)
     struct bytes word, before = BYTES_NONE, before_that = BYTES_NONE;
     if (bytes_starts(text, local)) {
         rest = bytes_from(text, local.len);
-        return next_word(&rest, &word) && next_word(&rest, &word) &&
-               bytes_equal(word, BYTES("id")) && next_word(&rest, &word) && id_scan(word, out);
+        (void)next_word(&rest, &word); /* our name */
+        return next_word(&rest, &word) && bytes_equal(word, BYTES("id")) &&
+               next_word(&rest, &word) && id_scan(word, out);
     }
     if (!bytes_starts(text, start))
         return false;

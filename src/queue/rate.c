@@ -18,7 +18,7 @@ bool rate_scan(struct bytes text, struct rate *out)
         !scan_u64(count, RATE_MESSAGES_MOST, &messages) || messages == 0)
         return false;
     for (size_t i = 0; i < COUNT(units); i++)
-        if (units[i].letter == unit.at[0]) {
+        if ((uint8_t)units[i].letter == unit.at[0]) {
             *out = (struct rate){(uint32_t)messages, units[i].ms};
             return true;
         }
