@@ -58,7 +58,8 @@ static void batch_done(void *context)
 
 void commit_turn(struct commit *commit)
 {
-    if (commit->batch)
+    /* What failed once and is not urgent waits: a disk that fails is not asked without end. */
+    if (commit->batch || !spool_wants_batch(commit->spool))
         return;
     commit->batch = spool_batch_begin(commit->spool);
     if (commit->batch)

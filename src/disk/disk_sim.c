@@ -28,6 +28,7 @@ struct inode {
     struct content seen, durable;
     struct list pending;
     unsigned opened;
+    unsigned named; /* by names, and by changes of names that are pending */
     bool is_folder, is_locked;
 };
 
@@ -169,6 +170,10 @@ static struct name *name_find(const struct list *names, const char *path)
 static void name_set(struct list *names, const char *path, struct inode *inode)
 {
     struct name *name = name_find(names, path);
+    if (inode)
+        inode->named++;
+    if (name)
+        name->inode->named--;
     if (name && inode) {
         name->inode = inode;
     } else if (name) {
@@ -222,6 +227,8 @@ static void name_change(struct sim *sim, const char *path, const char *from, str
     pending->path = text_copy(path);
     pending->from = from ? text_copy(from) : NULL;
     pending->inode = inode;
+    if (inode)
+        inode->named++;
     list_append(&sim->pending, &pending->link);
     name_apply(&sim->seen, pending);
 }
@@ -229,6 +236,8 @@ static void name_change(struct sim *sim, const char *path, const char *from, str
 static void pending_name_free(struct pending_name *pending)
 {
     list_remove(&pending->link);
+    if (pending->inode)
+        pending->inode->named--;
     free(pending->path);
     free(pending->from);
     free(pending);
@@ -275,16 +284,7 @@ static void inode_free(struct sim *sim, struct inode *inode)
 static void inodes_sweep(struct sim *sim)
 {
     LIST_EACH (&sim->inodes, struct inode, link, inode) {
-        bool is_named = inode->opened > 0;
-        struct list *lists[] = {&sim->seen, &sim->durable};
-        for (size_t i = 0; i < COUNT(lists); i++)
-            LIST_EACH (lists[i], struct name, link, name) {
-                is_named |= name->inode == inode;
-            }
-        LIST_EACH (&sim->pending, struct pending_name, link, pending) {
-            is_named |= pending->inode == inode;
-        }
-        if (!is_named)
+        if (inode->opened == 0 && inode->named == 0)
             inode_free(sim, inode);
     }
 }
@@ -639,6 +639,11 @@ void disk_sim_set(struct disk *disk, const struct disk_sim_faults *faults)
 uint64_t disk_sim_operations(const struct disk *disk)
 {
     return ((const struct sim *)disk)->operations; /* disk is its first member */
+}
+
+void disk_sim_crash(struct disk *disk)
+{
+    sim_of(disk)->is_down = true;
 }
 
 bool disk_sim_is_down(const struct disk *disk)

@@ -22,6 +22,8 @@ struct disk *disk_sim_new(uint64_t seed);
 void disk_sim_set(struct disk *disk, const struct disk_sim_faults *faults);
 /* Operations so far that change or sync something: each is a place to crash at. */
 uint64_t disk_sim_operations(const struct disk *disk);
+/* The machine goes down now, between two operations. */
+void disk_sim_crash(struct disk *disk);
 /* Has it crashed? Then every call fails until the restart. */
 bool disk_sim_is_down(const struct disk *disk);
 

@@ -98,11 +98,13 @@ static bool gone_is_ready(const struct spool *spool)
 
 bool spool_wants_batch(const struct spool *spool)
 {
-    if (!list_is_empty(&spool->appends) || (!spool->is_waiting && !list_is_empty(&spool->smalls)))
+    if (!list_is_empty(&spool->appends))
         return true;
-    if (spool->is_running)
+    if (spool->is_waiting)
         return false;
-    return gone_is_ready(spool) || (!spool->is_waiting && compact_wants_copy(spool));
+    if (!list_is_empty(&spool->smalls))
+        return true;
+    return !spool->is_running && (gone_is_ready(spool) || compact_wants_copy(spool));
 }
 
 struct spool_batch *spool_batch_begin(struct spool *spool)

@@ -160,6 +160,24 @@ static void a_failed_sync_is_not_acknowledged(void **state)
     assert_true(fixture_found(fixture, "2:m::16386 5:m::11 "));
 }
 
+static void a_body_to_remove_waits_for_better_times(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_store(fixture, 1, FIXTURE_INLINE + 1);
+    spool_remove(fixture->spool, 1);
+    assert_true(fixture_batch(fixture));
+    assert_true(spool_wants_batch(fixture->spool));
+    fixture_append(fixture, 2, 10, 0);
+    set_faults(fixture, (struct disk_sim_faults){.sync_permille = 1000});
+    assert_true(fixture_batch(fixture));
+    assert_int_equal(fixture_outcome(fixture, 2), SPOOL_FAILED);
+    assert_false(spool_wants_batch(fixture->spool));
+    set_faults(fixture, (struct disk_sim_faults){0});
+    assert_true(spool_has_room(fixture->spool, 2000));
+    assert_true(spool_wants_batch(fixture->spool));
+    fixture_settle(fixture);
+}
+
 static void a_collected_result_asks_again_after_a_second(void **state)
 {
     struct fixture *fixture = *state;
@@ -368,6 +386,7 @@ int main(void)
         TEST(a_full_disk_refuses_mail_and_takes_results),
         TEST(the_low_water_mark_is_looked_at_once_a_second),
         TEST(a_failed_sync_is_not_acknowledged),
+        TEST(a_body_to_remove_waits_for_better_times),
         TEST(a_collected_result_asks_again_after_a_second),
         TEST(a_record_larger_than_a_segment_is_refused),
         TEST(segments_are_recycled),
