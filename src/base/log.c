@@ -105,6 +105,7 @@ static void add_value(struct buf *out, const struct log_field *field, bool is_js
             buf_add_byte(out, '"');
         return;
     case LOG_KIND_TEXT:
+    case LOG_KIND_OPTIONAL:
         if (is_json) {
             buf_add_byte(out, '"');
             add_escaped(out, bytes_sub(field->text, 0, VALUE_LIMIT), true);
@@ -161,6 +162,12 @@ static void emit(enum log_level level, struct bytes line)
         log_flush();
 }
 
+static bool is_left_out(const struct log_field *field)
+{
+    return (field->kind == LOG_KIND_ID && field->number == 0) ||
+           (field->kind == LOG_KIND_OPTIONAL && field->text.len == 0);
+}
+
 struct event {
     int64_t instant_ms;
     enum log_level level;
@@ -186,7 +193,7 @@ static void print_line(struct buf *line, const struct event *event, bool is_json
     add_field(line, &LOG_TEXT("process", state.process), is_json);
     add_field(line, &LOG_TEXT("event", event->name), is_json);
     for (size_t i = 0; i < event->count; i++)
-        if (event->fields[i].kind != LOG_KIND_ID || event->fields[i].number != 0)
+        if (!is_left_out(&event->fields[i]))
             add_field(line, &event->fields[i], is_json);
     line->limit = LINE_LIMIT;
     line->overflowed = false;

@@ -7,7 +7,7 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 enum log_format { LOG_LOGFMT, LOG_JSON };
-enum log_kind { LOG_KIND_TEXT, LOG_KIND_NUMBER, LOG_KIND_ID };
+enum log_kind { LOG_KIND_TEXT, LOG_KIND_OPTIONAL, LOG_KIND_NUMBER, LOG_KIND_ID };
 
 struct log_field {
     const char *name;
@@ -18,6 +18,8 @@ struct log_field {
 
 #define LOG_BYTES(n, value) ((struct log_field){(n), LOG_KIND_TEXT, (value), 0})
 #define LOG_TEXT(n, value) ((struct log_field){(n), LOG_KIND_TEXT, bytes_of(value), 0})
+/* The same, but an empty one writes nothing. */
+#define LOG_OPTIONAL(n, value) ((struct log_field){(n), LOG_KIND_OPTIONAL, bytes_of(value), 0})
 #define LOG_INT(n, value) ((struct log_field){(n), LOG_KIND_NUMBER, BYTES_NONE, (int64_t)(value)})
 /* The message's id, as id=…; id 0 writes nothing. */
 #define LOG_ID(value) ((struct log_field){"id", LOG_KIND_ID, BYTES_NONE, (int64_t)(value)})

@@ -503,6 +503,9 @@ static void run(struct caller *caller)
             }
             timer_set(&caller->timer, smtp_client_deadline(caller->client));
             return;
+        case CLIENT_WANT_DOWNGRADE: /* never: the messages are ASCII */
+            smtp_client_unfit(caller->client, BYTES("bench sends messages as they are"));
+            continue;
         case CLIENT_WANT_INPUT:
             flush(caller);
             timer_set(&caller->timer, smtp_client_deadline(caller->client));

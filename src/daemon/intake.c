@@ -282,6 +282,9 @@ static void append(struct intake *intake)
     trace_received(&prefix, &trace);
     buf_add(&prefix, buf_view(&intake->section));
     ASSERT(!prefix.overflowed);
+    /* What came was looked at as it came; what is put in front may name a UTF-8 address. */
+    if (envelope.is_smtputf8 && envelope.body == BODY_7BIT && !bytes_is_ascii(buf_view(&prefix)))
+        envelope.body = BODY_8BITMIME;
 
     intake->arena = arena_new(INTAKE_ARENA);
     struct envelope final = envelope;

@@ -101,6 +101,15 @@ static void cannot_connect(struct outbound *outbound, const char *reason)
     host_failed(outbound, &failure);
 }
 
+/* What the text was that went in another form; NULL: it went as it is. */
+static const char *downgraded_from(const struct outbound *outbound,
+                                   const struct delivery_result *result)
+{
+    if (result->outcome != DELIVERED || !smtp_client_goal(outbound->client))
+        return NULL;
+    return outbound->delivery->envelope->body == BODY_BINARYMIME ? "binary" : "8bit";
+}
+
 static void log_result(struct outbound *outbound, const struct delivery_result *result)
 {
     static const char *const events[] = {"delivered", "deferred", "failed"};
@@ -112,7 +121,8 @@ static void log_result(struct outbound *outbound, const struct delivery_result *
              LOG_BYTES("lane", lane_endpoint(outbound->lane)->name),
              LOG_BYTES("host", result->remote), LOG_INT("code", result->code),
              LOG_TEXT("status", result->status), LOG_BYTES("reply", result->reply),
-             LOG_INT("delay_ms", delay_ms));
+             LOG_INT("delay_ms", delay_ms),
+             LOG_OPTIONAL("downgraded", downgraded_from(outbound, result)));
 }
 
 /* A connection that ends says nothing of the message: it goes by the next one, and need not wait.
@@ -200,14 +210,30 @@ static void text_ready(void *context, const struct outbound_piece *piece)
     run(outbound);
 }
 
-static void want_text(struct outbound *outbound)
+static void text_fitted(void *context, const struct outbound_fit *fit)
+{
+    struct outbound *outbound = context;
+    outbound->phase = TALKING;
+    if (!outbound->stream) {
+        smtp_client_hangup(outbound->client, bytes_of(outbound->lost_reason));
+    } else if (fit->failure) {
+        log_error("spool-error", LOG_ID(outbound->delivery->id), LOG_TEXT("reason", fit->failure));
+        smtp_client_abort(outbound->client, bytes_of(fit->failure));
+    } else if (fit->reason.len) {
+        smtp_client_unfit(outbound->client, fit->reason);
+    } else {
+        smtp_client_downgraded(outbound->client, fit->size);
+    }
+    run(outbound);
+}
+
+static void text_begin(struct outbound *outbound)
 {
     ASSERT(outbound->delivery);
+    outbound->phase = READING;
     if (!outbound->text)
         outbound->text =
             outbound_text_open(outbound->worker, outbound->delivery->id, text_ready, outbound);
-    outbound->phase = READING;
-    outbound_text_read(outbound->text);
 }
 
 /* Sends what the machine has to say; false while the kernel will not take all of it. */
@@ -240,10 +266,17 @@ static void run(struct outbound *outbound)
         case CLIENT_RESULT: take_result(outbound); continue;
         case CLIENT_WANT_TEXT:
             /* What was handed in is sent first: a slow receiver holds up the reading. */
-            if (flush(outbound))
-                want_text(outbound);
-            else
+            if (!flush(outbound)) {
                 timer_set(&outbound->timer, smtp_client_deadline(outbound->client));
+                return;
+            }
+            text_begin(outbound);
+            outbound_text_read(outbound->text);
+            return;
+        case CLIENT_WANT_DOWNGRADE:
+            text_begin(outbound);
+            outbound_text_downgrade(outbound->text, smtp_client_goal(outbound->client),
+                                    text_fitted);
             return;
         case CLIENT_WANT_INPUT:
             flush(outbound);

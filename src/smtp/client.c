@@ -129,6 +129,7 @@ static int64_t timeout_ms(const struct smtp_client *client)
                                               : settings->data_end_timeout_ms;
     case STAGE_QUIT: return QUIT_TIMEOUT_MS;
     case STAGE_READY:
+    case STAGE_DOWNGRADE:
     case STAGE_CLOSED: return INT64_MAX;
     }
     return INT64_MAX;
@@ -201,6 +202,7 @@ static void reply_heard(struct smtp_client *client)
     case STAGE_END:
     case STAGE_EMPTY: client_text_reply(client); return;
     case STAGE_READY:
+    case STAGE_DOWNGRADE:
     case STAGE_CLOSED: return; /* nothing is awaited */
     }
 }
@@ -269,6 +271,7 @@ static bool is_over(const struct smtp_client *client)
     case STAGE_EHLO:
     case STAGE_HELO:
     case STAGE_READY:
+    case STAGE_DOWNGRADE:
     case STAGE_TEXT:
     case STAGE_QUIT:
     case STAGE_CLOSED: return false;
@@ -316,6 +319,8 @@ enum smtp_client_effect smtp_client_step(struct smtp_client *client)
         buffers_trim(client);
         if (client->is_lost)
             lose(client);
+        else if (client->stage == STAGE_DOWNGRADE)
+            return CLIENT_WANT_DOWNGRADE;
         else if (client_text_is_wanted(client))
             return CLIENT_WANT_TEXT;
         else

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/arena.h"
-#include "mail/envelope.h"
+#include "mail/downgrade.h"
 
 struct smtp_client;
 
@@ -23,13 +23,15 @@ struct smtp_client_settings {
 };
 
 enum smtp_client_effect {
-    CLIENT_WANT_INPUT, /* send the output, wait for replies */
-    CLIENT_READY,      /* greeted (or a message is finished): smtp_client_message() or
-                          smtp_client_quit() */
-    CLIENT_WANT_TEXT,  /* hand in more message text: smtp_client_text(); send output when it is
-                          large */
-    CLIENT_RESULT,     /* smtp_client_result() has one recipient's fate; step on */
-    CLIENT_CLOSE,      /* send the output, close; after an error smtp_client_failure() says why */
+    CLIENT_WANT_INPUT,     /* send the output, wait for replies */
+    CLIENT_READY,          /* greeted (or a message is finished): smtp_client_message() or
+                              smtp_client_quit() */
+    CLIENT_WANT_DOWNGRADE, /* the server does not take the text as it is: smtp_client_downgraded()
+                              or smtp_client_unfit() */
+    CLIENT_WANT_TEXT,      /* hand in more message text: smtp_client_text(); send output when it is
+                              large */
+    CLIENT_RESULT,         /* smtp_client_result() has one recipient's fate; step on */
+    CLIENT_CLOSE, /* send the output, close; after an error smtp_client_failure() says why */
 };
 
 /* One delivery: a message to some of its recipients. Borrowed until the last result. */
@@ -75,11 +77,20 @@ enum smtp_client_effect smtp_client_step(struct smtp_client *client);
 void smtp_client_message(struct smtp_client *client, const struct smtp_client_message *message);
 /* In CLIENT_READY: says QUIT, waits a while for the reply, and closes. */
 void smtp_client_quit(struct smtp_client *client);
+/* In CLIENT_WANT_DOWNGRADE, and from then on until the last result: what the text must be made
+ * fit for; NULL: it goes as it is. */
+const struct downgrade_goal *smtp_client_goal(const struct smtp_client *client);
+/* In CLIENT_WANT_DOWNGRADE: it can be done; all text that is handed in from now on is the
+ * downgraded one, of so many bytes. */
+void smtp_client_downgraded(struct smtp_client *client, uint64_t size);
+/* It cannot: the results are FAILED, with this reason behind what the server lacks. */
+void smtp_client_unfit(struct smtp_client *client, struct bytes reason);
 /* In CLIENT_WANT_TEXT: hands in the next run of message text (CRLF line ends); it is copied into
  * the output, dots stuffed or as a BDAT chunk. is_last ends the message. */
 void smtp_client_text(struct smtp_client *client, struct bytes text, bool is_last, int64_t now_ms);
-/* In CLIENT_WANT_TEXT: the text cannot be read: breaks off, so that nothing half is delivered
- * (closes the connection without the final dot); the results are DEFERRED with this reason. */
+/* In CLIENT_WANT_TEXT or CLIENT_WANT_DOWNGRADE: the text cannot be read: breaks off, so that
+ * nothing half is delivered (closes the connection without the final dot); the results are DEFERRED
+ * with this reason. */
 void smtp_client_abort(struct smtp_client *client, struct bytes reason);
 
 struct bytes smtp_client_output(const struct smtp_client *client);

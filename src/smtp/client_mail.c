@@ -60,31 +60,68 @@ static bool by_is_kept(const struct smtp_client *client, struct delivery_result 
     return false;
 }
 
-/* Does the server offer what the whole message needs? If not, the result says what is missing. */
-static bool message_fits(const struct smtp_client *client, struct delivery_result *out)
+/* Can the envelope go to the server? If not, the result says what is missing. */
+static bool envelope_fits(const struct smtp_client *client, struct delivery_result *out)
 {
     const struct transfer *transfer = client->transfer;
-    const struct smtp_client_message *message = &transfer->message;
-    const struct extensions *extensions = &client->extensions;
-    if (!is_sendable(message->envelope->reverse_path))
+    if (!is_sendable(transfer->message.envelope->reverse_path))
         *out = client_verdict(FAILED, "5.1.7", "the sender's address has control characters");
-    else if (transfer->needs_utf8 && !offers(client, OFFERS_SMTPUTF8))
+    else if (transfer->has_utf8_address && !offers(client, OFFERS_SMTPUTF8))
         *out = client_verdict(FAILED, "5.6.7",
-                              "the message needs SMTPUTF8, which the server does not offer");
-    else if (transfer->body == BODY_BINARYMIME &&
-             !offers(client, OFFERS_BINARYMIME | OFFERS_CHUNKING))
-        *out = client_verdict(FAILED, "5.6.1",
-                              "the message needs BINARYMIME, which the server does not offer");
-    else if (transfer->body != BODY_BINARYMIME && message->has_8bit &&
-             !offers(client, OFFERS_8BITMIME))
-        *out = client_verdict(FAILED, "5.6.3",
-                              "the message has 8-bit text, and the server does not offer 8BITMIME");
-    else if (extensions->size_limit && message->size > extensions->size_limit)
+                              "an address of the message needs SMTPUTF8, which the server does not "
+                              "offer");
+    else
+        return true;
+    return false;
+}
+
+/* Can it take a text of this size, and in time? */
+static bool text_fits(const struct smtp_client *client, struct delivery_result *out)
+{
+    const struct extensions *extensions = &client->extensions;
+    if (extensions->size_limit && client->transfer->message.size > extensions->size_limit) {
         *out =
             client_verdict(FAILED, "5.3.4", "the message is larger than the server says it takes");
-    else
-        return by_is_kept(client, out);
-    return false;
+        return false;
+    }
+    return by_is_kept(client, out);
+}
+
+/* In which form the text is to go, by what it is and what the server offers. A message for
+ * SMTPUTF8 that has ASCII addresses only may be sent with its header fields in ASCII (RFC 6531, 3.2
+ * forbids to send it as it is, and wants it returned unless there is a better way). */
+static void form_choose(const struct smtp_client *client, struct transfer *transfer)
+{
+    const struct smtp_client_message *message = &transfer->message;
+    bool is_binary = message->envelope->body == BODY_BINARYMIME;
+    bool has_8bit = message->has_8bit || is_binary;
+    bool is_utf8 = message->envelope->is_smtputf8 && has_8bit;
+    bool lacks_utf8 = is_utf8 && !offers(client, OFFERS_SMTPUTF8);
+    bool lacks_binary = is_binary && !offers(client, OFFERS_BINARYMIME | OFFERS_CHUNKING);
+    bool lacks_8bit = has_8bit && !offers(client, OFFERS_8BITMIME);
+    transfer->body =
+        message->envelope->body == BODY_7BIT && has_8bit ? BODY_8BITMIME : message->envelope->body;
+    transfer->needs_utf8 = transfer->has_utf8_address || is_utf8;
+    transfer->is_downgraded = lacks_utf8 || lacks_binary || (lacks_8bit && !is_binary);
+    if (!transfer->is_downgraded)
+        return;
+    transfer->body = lacks_8bit ? BODY_7BIT : BODY_8BITMIME;
+    transfer->needs_utf8 = transfer->has_utf8_address || (is_utf8 && !lacks_utf8 && !lacks_8bit);
+    transfer->goal = (struct downgrade_goal){.body = transfer->body,
+                                             .has_8bit_fields = !lacks_8bit && !lacks_utf8};
+}
+
+/* The envelope can go out, with a text of a size that is known. */
+static void envelope_begin(struct smtp_client *client)
+{
+    struct transfer *transfer = client->transfer;
+    struct delivery_result missing;
+    client->stage = STAGE_ENVELOPE;
+    transfer->uses_chunks =
+        offers(client, OFFERS_CHUNKING) &&
+        (transfer->body == BODY_BINARYMIME || transfer->message.size >= CHUNKS_FROM);
+    if (!text_fits(client, &missing))
+        client_settle_all(client, &missing);
 }
 
 void smtp_client_message(struct smtp_client *client, const struct smtp_client_message *message)
@@ -95,26 +132,59 @@ void smtp_client_message(struct smtp_client *client, const struct smtp_client_me
         memory_new(1, sizeof *transfer + message->recipient_count * sizeof *transfer->marks);
     transfer->message = *message;
     transfer->open = message->recipient_count;
-    transfer->body =
-        envelope->body == BODY_7BIT && message->has_8bit ? BODY_8BITMIME : envelope->body;
-    /* A message that was declared SMTPUTF8 but is ASCII throughout can go to any server. */
-    bool has_utf8_text = message->has_8bit || envelope->body != BODY_7BIT;
-    transfer->needs_utf8 =
-        (envelope->is_smtputf8 && has_utf8_text) || !bytes_is_ascii(envelope->reverse_path);
-    transfer->uses_chunks = offers(client, OFFERS_CHUNKING) &&
-                            (transfer->body == BODY_BINARYMIME || message->size >= CHUNKS_FROM);
+    transfer->has_utf8_address = !bytes_is_ascii(envelope->reverse_path);
+    for (size_t i = 0; i < message->recipient_count; i++)
+        transfer->has_utf8_address |=
+            !bytes_is_ascii(envelope->recipients[message->recipients[i]].address);
+    form_choose(client, transfer);
     transfer->passes_by = by_can_pass(client, message);
     transfer->is_reset_due = client->is_reset_due;
-    for (size_t i = 0; i < message->recipient_count; i++)
-        transfer->needs_utf8 |=
-            !bytes_is_ascii(envelope->recipients[message->recipients[i]].address);
     stuff_init(&transfer->stuff);
     client->transfer = transfer;
-    client->stage = STAGE_ENVELOPE;
     client->clock_stands = true;
     struct delivery_result missing;
-    if (!message_fits(client, &missing))
+    if (!envelope_fits(client, &missing)) {
+        client->stage = STAGE_ENVELOPE;
         client_settle_all(client, &missing);
+    } else if (transfer->is_downgraded) {
+        client->stage = STAGE_DOWNGRADE;
+    } else {
+        envelope_begin(client);
+    }
+}
+
+const struct downgrade_goal *smtp_client_goal(const struct smtp_client *client)
+{
+    const struct transfer *transfer = client->transfer;
+    return transfer && transfer->is_downgraded ? &transfer->goal : NULL;
+}
+
+void smtp_client_downgraded(struct smtp_client *client, uint64_t size)
+{
+    ASSERT(client->stage == STAGE_DOWNGRADE);
+    client->transfer->message.size = size;
+    client->clock_stands = true;
+    envelope_begin(client);
+}
+
+void smtp_client_unfit(struct smtp_client *client, struct bytes reason)
+{
+    ASSERT(client->stage == STAGE_DOWNGRADE);
+    const struct envelope *envelope = client->transfer->message.envelope;
+    bool lacks_utf8 = envelope->is_smtputf8 && !offers(client, OFFERS_SMTPUTF8);
+    struct buf text;
+    buf_init(&text, REPLY_LIMIT);
+    buf_addf(&text, "the server does not offer %s, and ",
+             lacks_utf8                         ? "SMTPUTF8"
+             : !offers(client, OFFERS_8BITMIME) ? "8BITMIME"
+                                                : "BINARYMIME");
+    buf_add(&text, reason);
+    reply_scan_say(&client->scan, buf_view(&text));
+    buf_done(&text);
+    struct delivery_result verdict = client_verdict(FAILED, lacks_utf8 ? "5.6.9" : "5.6.3", "");
+    verdict.reply = reply_scan_text(&client->scan);
+    client->stage = STAGE_ENVELOPE;
+    client_settle_all(client, &verdict);
 }
 
 static void add_parameter(struct buf *out, const char *keyword, struct bytes value)

@@ -100,6 +100,7 @@ const char *client_deed(const struct smtp_client *client)
     case STAGE_END:
     case STAGE_EMPTY: return "waiting for the reply to the message";
     case STAGE_READY:
+    case STAGE_DOWNGRADE:
     case STAGE_QUIT:
     case STAGE_CLOSED: return "between messages";
     }

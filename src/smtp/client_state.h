@@ -14,11 +14,12 @@ enum stage {
     STAGE_EHLO, /* or LHLO */
     STAGE_HELO,
     STAGE_READY,
-    STAGE_ENVELOPE, /* RSET, MAIL, RCPT and DATA with their replies */
-    STAGE_TEXT,     /* after 354 */
-    STAGE_CHUNKS,   /* BDAT */
-    STAGE_END,      /* the text is handed in, its last reply is not here */
-    STAGE_EMPTY,    /* the same for an empty text that nobody is to receive */
+    STAGE_DOWNGRADE, /* whether and how the text can be made fit is being found out */
+    STAGE_ENVELOPE,  /* RSET, MAIL, RCPT and DATA with their replies */
+    STAGE_TEXT,      /* after 354 */
+    STAGE_CHUNKS,    /* BDAT */
+    STAGE_END,       /* the text is handed in, its last reply is not here */
+    STAGE_EMPTY,     /* the same for an empty text that nobody is to receive */
     STAGE_QUIT,
     STAGE_CLOSED
 };
@@ -33,8 +34,11 @@ struct transfer {
     size_t next_ask, next_answer; /* places in message.recipients */
     bool is_data_asked;
 
+    bool has_utf8_address; /* one that the envelope needs for these recipients */
     bool uses_chunks, needs_utf8, passes_by;
     enum body_type body;
+    bool is_downgraded;
+    struct downgrade_goal goal;
     bool is_kept;     /* the server has the transaction open: MAIL was accepted */
     bool is_in_doubt; /* a BDAT was refused */
     size_t asked;     /* RCPT commands */

@@ -53,7 +53,8 @@ void smtp_client_text(struct smtp_client *client, struct bytes text, bool is_las
 
 void smtp_client_abort(struct smtp_client *client, struct bytes reason)
 {
-    ASSERT(client->stage == STAGE_TEXT || client->stage == STAGE_CHUNKS);
+    ASSERT(client->stage == STAGE_TEXT || client->stage == STAGE_CHUNKS ||
+           client->stage == STAGE_DOWNGRADE);
     client_break(client, "4.3.0", reason);
     /* It is our fault: no other host could help. */
     client->result.was_connection = false;

@@ -147,6 +147,13 @@ static void run_on(struct run *run)
         case CLIENT_WANT_INPUT: flush(run); return;
         case CLIENT_READY: next_message(run); break;
         case CLIENT_WANT_TEXT: give_text(run); break;
+        case CLIENT_WANT_DOWNGRADE:
+            ASSERT(smtp_client_goal(run->client));
+            if (run->piece & 1)
+                smtp_client_downgraded(run->client, run->text.len);
+            else
+                smtp_client_unfit(run->client, BYTES("it is signed"));
+            break;
         case CLIENT_RESULT: take_result(run); break;
         case CLIENT_CLOSE:
             flush(run);

@@ -60,6 +60,17 @@ static void ready(struct run *run)
     }
 }
 
+static void downgrade(struct run *run)
+{
+    const struct downgrade_goal *goal = smtp_client_goal(run->client);
+    buf_addf(run->out, "downgrade to %s%s\n", goal->body == BODY_7BIT ? "7bit" : "8bit",
+             goal->has_8bit_fields ? "" : ", ASCII fields");
+    if (run->drive->unfit)
+        smtp_client_unfit(run->client, bytes_of(run->drive->unfit));
+    else
+        smtp_client_downgraded(run->client, run->drive->text.len);
+}
+
 /* Steps until the machine waits for the server. */
 static void run_on(struct run *run)
 {
@@ -68,6 +79,7 @@ static void run_on(struct run *run)
         switch (smtp_client_step(run->client)) {
         case CLIENT_WANT_INPUT: flush(run); return;
         case CLIENT_READY: ready(run); break;
+        case CLIENT_WANT_DOWNGRADE: downgrade(run); break;
         case CLIENT_WANT_TEXT:
             flush(run);
             run->wants_text = true;

@@ -13,6 +13,7 @@ struct drive {
     const struct smtp_client_message *message;
     size_t message_count; /* the same message so often */
     struct bytes text;    /* its text */
+    const char *unfit;    /* why it cannot be downgraded; NULL: it can */
     size_t server_cut;    /* the server's words come in two at this position; 0: as they are;
                              SIZE_MAX: byte by byte */
     size_t text_piece;    /* message text is handed in so many bytes at a time; 0: at once */

@@ -54,6 +54,11 @@ static const struct envelope by_notify = {.reverse_path = BYTES_INIT("me@me.exam
                                           .by_trace = true,
                                           .recipients = by_three,
                                           .recipient_count = 3};
+static const struct envelope utf8_text = {.reverse_path = BYTES_INIT("me@me.example"),
+                                          .is_smtputf8 = true,
+                                          .body = BODY_8BITMIME,
+                                          .recipients = two,
+                                          .recipient_count = 2};
 static const struct envelope hostile_recipients = {
     .reverse_path = BYTES_INIT("me@me.example"), .recipients = hostile, .recipient_count = 2};
 static const struct envelope hostile_sender = {
@@ -80,6 +85,8 @@ enum {
     DECLARED_8BIT,
     BINARY,
     UTF8,
+    UTF8_TEXT,
+    LONG_8BIT,
     LARGE,
     BY_98,
     BY_0,
@@ -103,6 +110,16 @@ static const struct smtp_client_message messages[] = {
     [DECLARED_8BIT] = MESSAGE(declared_8bit, 1),
     [BINARY] = MESSAGE(binary, 2),
     [UTF8] = MESSAGE(utf8, 1),
+    [UTF8_TEXT] = {.envelope = &utf8_text,
+                   .recipients = places,
+                   .recipient_count = 1,
+                   .size = 5,
+                   .has_8bit = true},
+    [LONG_8BIT] = {.envelope = &plain,
+                   .recipients = places,
+                   .recipient_count = 1,
+                   .size = 99,
+                   .has_8bit = true},
     [LARGE] = {.envelope = &plain,
                .recipients = places,
                .recipient_count = 2,
@@ -313,8 +330,8 @@ static const struct row extension_rows[] = {
      GREET "S: 250-x\nS: 250 8BITMIME\nC: MAIL FROM:<me@me.example> BODY=8BITMIME\nS: 550 5.0.0 "
            "no\n" BYE,
      "0 failed 550 5.0.0: 550 5.0.0 no\nend\n"},
-    {"8-bit text without 8BITMIME", DIALECT_SMTP, EIGHT_BIT, 1, OLD BYE,
-     "0 failed 0 5.6.3: the message has 8-bit text, and the server does not offer 8BITMIME\nend\n"},
+    {"8-bit text without 8BITMIME", DIALECT_SMTP, EIGHT_BIT, 1, OLD FROM "S: 550 5.0.0 no\n" BYE,
+     "downgrade to 7bit, ASCII fields\n0 failed 550 5.0.0: 550 5.0.0 no\nend\n"},
     {"declared 8-bit, but is not", DIALECT_SMTP, DECLARED_8BIT, 1, OLD FROM "S: 550 5.0.0 no\n" BYE,
      "0 failed 550 5.0.0: 550 5.0.0 no\nend\n"},
     {"SMTPUTF8", DIALECT_SMTP, UTF8, 1,
@@ -322,7 +339,23 @@ static const struct row extension_rows[] = {
            "C: RCPT TO:<\xC3\xA5sa@a.example>\nS: 550 no\n" BYE,
      "0 failed 550 5.1.1: 550 no\nend\n"},
     {"SMTPUTF8 is missing", DIALECT_SMTP, UTF8, 1, OLD BYE,
-     "0 failed 0 5.6.7: the message needs SMTPUTF8, which the server does not offer\nend\n"},
+     "0 failed 0 5.6.7: an address of the message needs SMTPUTF8, which the server does not "
+     "offer\nend\n"},
+    {"SMTPUTF8 for the text alone", DIALECT_SMTP, UTF8_TEXT, 1,
+     GREET "S: 250-x\nS: 250-SMTPUTF8\nS: 250 8BITMIME\n"
+           "C: MAIL FROM:<me@me.example> BODY=8BITMIME SMTPUTF8\nS: 550 5.0.0 no\n" BYE,
+     "0 failed 550 5.0.0: 550 5.0.0 no\nend\n"},
+    {"it is missing", DIALECT_SMTP, UTF8_TEXT, 1,
+     GREET "S: 250-x\nS: 250 8BITMIME\nC: MAIL FROM:<me@me.example> BODY=8BITMIME\n"
+           "S: 550 5.0.0 no\n" BYE,
+     "downgrade to 8bit, ASCII fields\n0 failed 550 5.0.0: 550 5.0.0 no\nend\n"},
+    {"the size is that of the downgraded text", DIALECT_SMTP, LONG_8BIT, 1,
+     GREET "S: 250-x\nS: 250 SIZE 5\nC: MAIL FROM:<me@me.example> SIZE=5\nS: 452 full\n" BYE,
+     "downgrade to 7bit, ASCII fields\n0 deferred 452 4.3.1: 452 full\nend\n"},
+    {"it may be too large by that", DIALECT_SMTP, EIGHT_BIT, 1,
+     GREET "S: 250-x\nS: 250 SIZE 4\n" BYE,
+     "downgrade to 7bit, ASCII fields\n"
+     "0 failed 0 5.3.4: the message is larger than the server says it takes\nend\n"},
     {"DSN", DIALECT_SMTP, DSN, 1,
      GREET "S: 250-x\nS: 250 DSN\nC: MAIL FROM:<me@me.example> RET=HDRS ENVID=QQ314159\nS: 250 ok\n"
            "C: RCPT TO:<ann@a.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;an+2Bn@x.example\n"
@@ -347,9 +380,14 @@ static const struct row extension_rows[] = {
      PIPE_CHUNKING "C: MAIL FROM:<me@me.example> BODY=BINARYMIME\n" ANN BOB
                    "S: 250 ok\nS: 250 ok\nS: 250 ok\nC: BDAT 5 LAST\nC: Hi.\nS: 250 taken\n" BYE,
      "0 delivered 250 2.0.0: 250 taken\n1 delivered 250 2.0.0: 250 taken\nend\n"},
-    {"BINARYMIME is missing", DIALECT_SMTP, BINARY, 1, PIPE BYE,
-     "0 failed 0 5.6.1: the message needs BINARYMIME, which the server does not offer\n"
-     "1 failed 0 5.6.1: the message needs BINARYMIME, which the server does not offer\nend\n"},
+    {"BINARYMIME is missing", DIALECT_SMTP, BINARY, 1,
+     PIPE "C: MAIL FROM:<me@me.example> BODY=8BITMIME\n" ANN BOB
+          "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID "S: 250 taken\n" BYE,
+     "downgrade to 8bit\n"
+     "0 delivered 250 2.0.0: 250 taken\n1 delivered 250 2.0.0: 250 taken\nend\n"},
+    {"and 8BITMIME", DIALECT_SMTP, BINARY, 1, OLD FROM "S: 421 no\n",
+     "downgrade to 7bit, ASCII fields\n0 deferred 421 4.3.2 connection: 421 no\n"
+     "1 deferred 421 4.3.2 connection: 421 no\nend deferred 421 4.3.2 connection: 421 no\n"},
     {"a large message goes in chunks", DIALECT_SMTP, LARGE, 1,
      CHUNKING FROM "S: 250 ok\n" ANN "S: 250 ok\n" BOB "S: 550 no\nC: BDAT 5 LAST\nC: Hi.\n"
                    "S: 250 taken\n" BYE,
@@ -443,6 +481,19 @@ static const struct row lmtp_rows[] = {
      "0 failed 550 5.7.1: 550 ann\n1 delivered 250 2.0.0: 250 bob\nend\n"},
 };
 
+static const struct row unfit_rows[] = {
+    {"8-bit", DIALECT_SMTP, EIGHT_BIT, 1, OLD BYE,
+     "downgrade to 7bit, ASCII fields\n"
+     "0 failed 0 5.6.3: the server does not offer 8BITMIME, and it is signed\nend\n"},
+    {"binary", DIALECT_SMTP, BINARY, 1, PIPE BYE,
+     "downgrade to 8bit\n"
+     "0 failed 0 5.6.3: the server does not offer BINARYMIME, and it is signed\n"
+     "1 failed 0 5.6.3: the server does not offer BINARYMIME, and it is signed\nend\n"},
+    {"UTF-8 in the header section", DIALECT_SMTP, UTF8_TEXT, 1, PIPE BYE,
+     "downgrade to 8bit, ASCII fields\n"
+     "0 failed 0 5.6.9: the server does not offer SMTPUTF8, and it is signed\nend\n"},
+};
+
 /* What is said at once means something else when it comes in pieces. */
 static const struct row burst_rows[] = {
     {"reply to EHLO comes with the greeting", DIALECT_SMTP, PLAIN, 0, "S: 220 x\nS: 250 y\n",
@@ -466,13 +517,15 @@ static const struct row burst_rows[] = {
      "the message: 250 taken\n"},
 };
 
-static void check_row(const struct row *row, size_t server_cut, size_t text_piece)
+static void check_row_unfit(const struct row *row, size_t server_cut, size_t text_piece,
+                            const char *unfit)
 {
     struct drive drive = {
         .dialect = row->dialect,
         .message = &messages[row->message],
         .message_count = row->count,
         .text = BYTES("Hi.\r\n"),
+        .unfit = unfit,
         .server_cut = server_cut,
         .text_piece = text_piece,
     };
@@ -484,6 +537,11 @@ static void check_row(const struct row *row, size_t server_cut, size_t text_piec
 }
 
 /* Every row as it is, byte by byte, and cut in two at each position. */
+static void check_row(const struct row *row, size_t server_cut, size_t text_piece)
+{
+    check_row_unfit(row, server_cut, text_piece, NULL);
+}
+
 static void check_rows(const struct row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -522,6 +580,14 @@ static void test_extensions(void **state)
 static void test_by(void **state)
 {
     check_rows(by_rows, COUNT(by_rows));
+}
+
+static void test_unfit(void **state)
+{
+    for (size_t i = 0; i < COUNT(unfit_rows); i++) {
+        print_message("  %s\n", unfit_rows[i].name);
+        check_row_unfit(&unfit_rows[i], 0, 0, "it is signed");
+    }
 }
 
 static void test_lmtp(void **state)
@@ -712,17 +778,12 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_session),
-        cmocka_unit_test(test_bursts),
-        cmocka_unit_test(test_mail),
-        cmocka_unit_test(test_extensions),
-        cmocka_unit_test(test_by),
-        cmocka_unit_test(test_lmtp),
-        cmocka_unit_test(test_pipeline_is_bounded),
-        cmocka_unit_test(test_flood),
-        cmocka_unit_test(test_deadlines),
-        cmocka_unit_test(test_chunk_window),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_session),      cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_mail),         cmocka_unit_test(test_extensions),
+        cmocka_unit_test(test_unfit),        cmocka_unit_test(test_by),
+        cmocka_unit_test(test_lmtp),         cmocka_unit_test(test_pipeline_is_bounded),
+        cmocka_unit_test(test_flood),        cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_chunk_window), cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
