@@ -89,6 +89,7 @@ static void print_field(const struct log_field *field)
     switch (field->kind) {
     case LOG_KIND_NUMBER: printf(" %s=%" PRId64, field->name, field->number); return;
     case LOG_KIND_ID: printf(" %s=%" PRIx64, field->name, (uint64_t)field->number); return;
+    case LOG_KIND_OPTIONAL:
     case LOG_KIND_TEXT:
         printf(" %s=\"%.*s\"", field->name, BYTES_ARGS(bytes_sub(field->text, 0, 120)));
         return;
