@@ -73,8 +73,7 @@ static void give_up(struct downgrade *downgrade, enum downgrade_verdict verdict,
         [DOWNGRADE_FIELD] = "a header field cannot be written in ASCII",
         [DOWNGRADE_SIGNED] = "the message is signed, and encoding it would break the signature",
         [DOWNGRADE_CODED] = "a part of the message is of a form that cannot be encoded for it",
-        [DOWNGRADE_LIMIT] = "the message has too many parts, or a header field that is too long, "
-                            "to be encoded for it",
+        [DOWNGRADE_LIMIT] = "the message has too many parts or too long a field to be encoded",
     };
     if (downgrade->verdict != DOWNGRADE_GOOD)
         return;

@@ -928,7 +928,8 @@ void world_free(struct world *world)
 struct watch *watch_open(struct loop *loop, int fd_owned, watch_ready *ready, void *context,
                          struct error *err)
 {
-    ASSERT(!"a watch in the simulation");
+    /* Sockets here have no descriptors. */
+    ASSERT(!the_world);
     return NULL;
 }
 
