@@ -56,7 +56,7 @@ static void put_plain(struct transfer_writer *writer, struct buf *out, uint8_t b
         return;
     }
     if (writer->column < 4 && writer->from_match == writer->column &&
-        byte == "From"[writer->column])
+        byte == (uint8_t) "From"[writer->column])
         writer->from_match++;
     buf_add_byte(out, byte);
     writer->column++;
