@@ -106,6 +106,25 @@ static void silence_ends_in_time(void **state)
     end(&scene);
 }
 
+/* Names that libunbound would know better about than the operator's server. */
+static void the_server_is_asked_for_private_names(void **state)
+{
+    static const char *const names[] = {"mail.test", "mail.invalid", "mail.home.arpa",
+                                        "1.0.168.192.in-addr.arpa", "1.0.0.10.in-addr.arpa"};
+    struct scene scene;
+    begin(&scene);
+    for (size_t i = 0; i < COUNT(names); i++)
+        assert_null(facts_ask(scene.facts, FACT_PTR, bytes_of(names[i])));
+    assert_non_null(resolver_resolve(scene.resolver, scene.facts, on_done, &scene));
+    loop_run(scene.loop);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const struct answer *answer = facts_ask(scene.facts, FACT_PTR, bytes_of(names[i]));
+        if (!answer || answer->status != ANSWER_TIMEOUT)
+            fail_msg("%s: %s", names[i], answer ? answer_status_name(answer->status) : "open");
+    }
+    end(&scene);
+}
+
 static void what_is_cancelled_is_not_heard_of(void **state)
 {
     struct scene scene;
@@ -152,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hosts_file_is_asked_first),
         cmocka_unit_test(silence_ends_in_time),
+        cmocka_unit_test(the_server_is_asked_for_private_names),
         cmocka_unit_test(what_is_cancelled_is_not_heard_of),
         cmocka_unit_test(it_may_go_in_the_middle),
         cmocka_unit_test(bad_settings_are_said),
