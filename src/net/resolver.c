@@ -60,13 +60,11 @@ static const struct {
     {"outgoing-range:", "512"},
     {"num-queries-per-thread:", "512"},
     {"outgoing-num-tcp:", "10"},
-    /* A server that was away is noticed soon after it is back, and questions to one that is away
-     * end soon after their time. */
+    /* A server that was away is noticed soon after it is back. How often and how long one is asked
+     * stays as libunbound has it: with less, a few names whose own servers are silent would make it
+     * give up the configured server, and with that all names. */
     {"infra-host-ttl:", "60"},
     {"infra-keep-probing:", "yes"},
-    {"infra-cache-max-rtt:", "4000"},
-    {"unknown-server-time-limit:", "376"},
-    {"outbound-msg-retry:", "3"},
     /* The operator's servers are right about their own: loopback, private networks, and names that
      * the public DNS does not have (see private_zones). */
     {"do-not-query-localhost:", "no"},
