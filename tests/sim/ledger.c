@@ -268,6 +268,20 @@ void ledger_crashed(struct ledger *ledger, uint64_t clean_step, bool is_reportin
     }
 }
 
+void ledger_took(struct ledger *ledger, struct bytes from, uint64_t id)
+{
+    struct letter_recipient *recipient;
+    struct letter *letter = find(ledger, from, &recipient);
+    if (letter && !recipient)
+        letter->id = id;
+}
+
+void ledger_report_failed(struct ledger *ledger, uint64_t id)
+{
+    for (size_t i = 0; i < ledger->count; i++)
+        ledger->letters[i].report_excuses += ledger->letters[i].id == id;
+}
+
 void ledger_reported(struct ledger *ledger, struct bytes to)
 {
     struct letter_recipient *recipient;

@@ -56,6 +56,7 @@ struct notice {
 
 struct letter {
     size_t number;
+    uint64_t id; /* the node's; 0: not taken yet */
     enum letter_state state;
     struct party sender; /* address empty: the null reverse-path */
     struct letter_recipient recipients[LETTER_RECIPIENTS];
@@ -66,7 +67,7 @@ struct letter {
     int64_t sent_ms, by_ms;  /* by_ms 0: no BY= */
     bool has_by;             /* its sender is told where the promise of BY= ends (RFC 2852, 4.2) */
     uint64_t report_step;    /* when the newest report of it was stored */
-    unsigned report_excuses; /* crashes that may have it told again */
+    unsigned report_excuses; /* why it may be told again */
 };
 
 struct ledger {
@@ -97,11 +98,16 @@ struct arrival {
  * answer; NULL: nothing. */
 struct tally *ledger_arrived(struct ledger *ledger, const struct arrival *arrival);
 /* For world_mark(). */
-void tally_reached(void *tally);
+void tally_reached(void *context);
 /* The node crashed; what it had learned after that step it may have forgotten, and a report that
  * was being stored may be there or not. */
 void ledger_crashed(struct ledger *ledger, uint64_t clean_step, bool is_reporting);
+/* The node took a message of that sender. */
+void ledger_took(struct ledger *ledger, struct bytes from, uint64_t id);
 /* The node stored a report for that sender. */
 void ledger_reported(struct ledger *ledger, struct bytes to);
+/* A report of that message could not be stored; it is made again, and a crash may bring back what
+ * the disk did keep of the first. */
+void ledger_report_failed(struct ledger *ledger, uint64_t id);
 /* The queue is empty: is every promise kept? */
 void ledger_settle(struct ledger *ledger);

@@ -26,7 +26,7 @@ struct wire_fate {
                              connection breaks; FATE_NEVER */
     bool is_refused;      /* nobody answers the caller but a reset */
     bool is_silent;       /* nobody answers at all; when cut, too: no bytes, no end */
-    bool is_crumbled;     /* bytes arrive one at a time, or a few */
+    bool is_crumbled;     /* bytes arrive one at a time, or a few; the first ones */
     size_t window;        /* bytes under way that a sender may have */
 };
 
@@ -58,7 +58,7 @@ struct loop *world_loop(struct world *world);
 /* The party is gone as by SIGKILL (is_power false) or a power loss: from now on its connections
  * lead nowhere and its jobs and timers do not fire by themselves. */
 void world_cut(struct loop *loop, bool is_power);
-/* After world_cut: ends the jobs under way. True: there were some. */
+/* After world_cut: takes the jobs under way a step further. True: there were some. */
 bool world_end_jobs(struct loop *loop);
 
 /* A listening descriptor for a place: "192.0.2.1:25" or "unix:/path". */

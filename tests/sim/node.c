@@ -6,7 +6,8 @@
 #include "daemon/inbound.h"
 #include "spool/core.h"
 
-enum { PROBLEMS_LIMIT = 4096 };
+/* A worker that is to end while its disk is gone must come to an end. */
+enum { PROBLEMS_LIMIT = 4096, ROUND_LIMIT = 10000 };
 
 static bool is_clean(const struct worker *worker)
 {
@@ -79,9 +80,11 @@ void node_crash(struct node *node, enum disk_sim_crash how)
     loop_on_turn(node->loop, NULL, NULL);
     worker_stop(&node->worker);
     worker_kill(&node->worker);
-    do
+    int rounds = 0;
+    do {
+        ASSERT(rounds++ < ROUND_LIMIT);
         worker_turn(&node->worker);
-    while (world_end_jobs(node->loop) || !worker_is_done(&node->worker));
+    } while (world_end_jobs(node->loop) || !worker_is_done(&node->worker));
     node_end(node);
     node->is_dying = false;
     disk_sim_restart(node->disk, how);

@@ -4,7 +4,7 @@
  * (ledger.h).
  *
  *   node_sim --seed N [-v]    replays exactly; -v tells the story
- *   node_sim --seeds A..B */
+ *   node_sim --seeds A..B [--first]    with --first up to the first bad seed */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -104,6 +104,11 @@ static void on_log(void *context, enum log_level level, const char *name,
         return;
     if (strcmp(name, "report") == 0)
         ledger_reported(run->ledger, log_sim_field(fields, count, "to")->text);
+    else if (strcmp(name, "report-failed") == 0)
+        ledger_report_failed(run->ledger, (uint64_t)log_sim_field(fields, count, "id")->number);
+    else if (strcmp(name, "accepted") == 0)
+        ledger_took(run->ledger, log_sim_field(fields, count, "from")->text,
+                    (uint64_t)log_sim_field(fields, count, "id")->number);
     if (!run->is_verbose)
         return;
     int64_t now_ms = world_now_ms(run->world);
@@ -240,7 +245,8 @@ static void draw_mail_options(struct run *run, struct letter *letter, bool is_su
         bool is_return = draw(run, 2);
         letter->has_by = true;
         letter->by_ms = is_return ? 1 : 0;
-        snprintf(text + len, OPTION_TEXT - len, " BY=%" PRIu64 ";%c", by_s, is_return ? 'R' : 'N');
+        (void)snprintf(text + len, OPTION_TEXT - len, " BY=%" PRIu64 ";%c", by_s,
+                       is_return ? 'R' : 'N');
     }
 }
 
@@ -249,6 +255,8 @@ static void draw_text(struct run *run, struct letter *letter)
     static const uint32_t sizes[] = {0, 300, 300, 3000, 9000, 30000};
     struct buf *text = &letter->text;
     size_t want = draw(run, sizes[draw(run, COUNT(sizes))] + 1);
+    if (draw(run, 50) == 0)
+        want += 300000; /* more than is read from the spool at a time */
     buf_addf(text,
              "From: <%s>\r\nDate: Tue, 24 Nov 2026 03:07:04 +0000\r\nMessage-ID: "
              "<%zu@client.example>\r\nSubject: letter %zu\r\n\r\n",
@@ -453,7 +461,7 @@ static void tear_down(struct run *run)
 
 struct plan {
     uint64_t first, last;
-    bool is_verbose;
+    bool is_verbose, is_first;
     size_t letters, copies, notices, lives;
     uint64_t steps;
 };
@@ -514,11 +522,13 @@ int main(int argc, char **argv)
         bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "-v") == 0) {
             plan.is_verbose = true;
+        } else if (strcmp(argv[i], "--first") == 0) {
+            plan.is_first = true;
         } else if (strncmp(argv[i], "--seed", 6) == 0 && has_value &&
                    scan_range(argv[i + 1], &plan)) {
             i++;
         } else {
-            fprintf(stderr, "usage: node_sim [--seed N | --seeds A..B] [-v]\n");
+            fprintf(stderr, "usage: node_sim [--seed N [-v] | --seeds A..B [--first]]\n");
             return 2;
         }
     }
@@ -528,6 +538,8 @@ int main(int argc, char **argv)
     for (uint64_t seed = plan.first; seed <= plan.last; seed++) {
         seed_at_hand = seed;
         bad += !run_seed(&plan, seed);
+        if (bad && plan.is_first)
+            break;
     }
     printf("%" PRIu64 " seeds, %zu letters, %zu copies, %zu notices, %zu lives, %" PRIu64
            " steps, %" PRIu64 " bad seeds\n",

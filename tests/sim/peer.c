@@ -133,8 +133,15 @@ static void store(struct visit *visit)
     ASSERT(count <= LETTER_RECIPIENTS);
     visit->tally_count = 0;
     visit->stored++;
-    for (size_t i = 0; i < count; i++)
+    bool has_said_421 = false;
+    for (size_t i = 0; i < count; i++) {
+        size_t known = visit->tally_count;
         answers[i] = store_for(visit, envelope, i);
+        /* The node need not read what stands behind 421 (RFC 5321, 3.8). */
+        if (has_said_421)
+            visit->tally_count = known;
+        has_said_421 |= is_lmtp && answers[i].code == 421;
+    }
     buf_clear(&visit->text);
     for (size_t i = 0; i < (is_lmtp ? count : 1); i++)
         smtp_server_answer(visit->smtp, &answers[i]);
