@@ -9,7 +9,7 @@ sources = $(shell find src tests bench -name '*.[ch]')
 sanitized = -Dbuildtype=debugoptimized -Db_sanitize=address,undefined
 sanitizer_options = ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
-.PHONY: build help packages demo test unit peers soak check fuzz bench sim format install clean \
+.PHONY: build help packages demo test unit nodes peers soak check fuzz bench sim format install clean \
     check-format check-build check-layers check-docs check-tidy check-packages
 
 build: ## the release binary, at build/postrider
@@ -27,9 +27,9 @@ demo: ## build, start, send a message with an attachment, show its story
 	@$(MAKE) --no-print-directory build
 	@tools/demo
 
-test: ## ASan and UBSan: unit, fuzz corpus, simulation; then real peers
+test: ## ASan and UBSan: unit, fuzz corpus, simulation; more simulation without; then real peers
 	@tools/packages build test
-	@$(MAKE) --no-print-directory unit peers
+	@$(MAKE) --no-print-directory unit nodes peers
 
 unit: ## only what needs no peers
 	@tools/setup build-test -Dwerror=true $(sanitized)
@@ -81,9 +81,13 @@ fuzz: ## T=module [SECONDS=300]: libFuzzer on one module; a crash becomes a corp
 	@tools/packages build fuzz
 	@tools/fuzz "$(T)" $(SECONDS)
 
-sim: ## [N=1000] [SEED=1]: the simulations, for N seeds
-	@tools/setup build-test -Dwerror=true $(sanitized)
-	@tools/sim build-test $(N) $(SEED)
+nodes: ## only the simulation of a whole node, 10,000 seeds, without sanitizers
+	@tools/setup build-sim -Dwerror=true -Dbuildtype=debugoptimized
+	@tools/sim build-sim 10000 1 node_sim
+
+sim: ## [N=1000] [SEED=…]: the simulations, for N seeds
+	@tools/setup build-sim -Dwerror=true -Dbuildtype=debugoptimized
+	@tools/sim build-sim $(N) $(SEED)
 
 bench: ## [BENCH=--quick]: Postrider beside its peers, in one run on this machine (root; half an hour)
 	@tools/packages build bench
@@ -100,4 +104,4 @@ install: build ## [PREFIX=/usr/local] [DESTDIR=]: binary and man pages
 	done
 
 clean: ## remove the builds
-	rm -rf build build-test build-check build-fuzz
+	rm -rf build build-test build-check build-fuzz build-sim
