@@ -218,6 +218,9 @@ int child_run(const char *role_word, const char *index)
     if (!child_begin(&child, role, (unsigned)number, SUPERVISOR_FD, &err) ||
         !child_confine(&child, &err)) {
         log_error("child-failed", LOG_TEXT("reason", err.text));
+        log_set_sink(NULL, NULL);
+        journal_close(child.journal);
+        config_free(child.config);
         return 1;
     }
     int status = run_role(&child);
