@@ -1,10 +1,12 @@
 #include "queue/kept.h"
 
+#include "base/packed.h"
+
 /*     modes (two bits each of ret, body and by mode, then flags), marks (which of the optional
  *     parts there are), size, [by], [hold until], [envid], reverse-path, recipient count,
  *     then for each recipient: address, [orcpt]
  *
- * Numbers are base-128 with the low seven bits first; a string is its length and its bytes. */
+ * Numbers and strings as base/packed.h has them. */
 enum {
     BODY_SHIFT = 2,
     BY_SHIFT = 4,
@@ -15,19 +17,6 @@ enum {
     MARK_ENVID = 4,
     MARK_ORCPT = 8,
 };
-
-static void add_number(struct buf *out, uint64_t number)
-{
-    for (; number > 0x7F; number >>= 7)
-        buf_add_byte(out, (uint8_t)(number | 0x80));
-    buf_add_byte(out, (uint8_t)number);
-}
-
-static void add_string(struct buf *out, struct bytes string)
-{
-    add_number(out, string.len);
-    buf_add(out, string);
-}
 
 static uint8_t modes_of(const struct envelope *envelope)
 {
@@ -52,49 +41,44 @@ void kept_print(struct buf *out, const struct envelope *envelope)
     uint8_t marks = marks_of(envelope);
     buf_add_byte(out, modes_of(envelope));
     buf_add_byte(out, marks);
-    add_number(out, envelope->size);
+    packed_add_number(out, envelope->size);
     if (marks & MARK_BY)
-        add_number(out, (uint64_t)envelope->by_ms);
+        packed_add_number(out, (uint64_t)envelope->by_ms);
     if (marks & MARK_HOLD)
-        add_number(out, (uint64_t)envelope->hold_until_ms);
+        packed_add_number(out, (uint64_t)envelope->hold_until_ms);
     if (marks & MARK_ENVID)
-        add_string(out, envelope->envid);
-    add_string(out, envelope->reverse_path);
-    add_number(out, envelope->recipient_count);
+        packed_add_string(out, envelope->envid);
+    packed_add_string(out, envelope->reverse_path);
+    packed_add_number(out, envelope->recipient_count);
     for (size_t i = 0; i < envelope->recipient_count; i++) {
-        add_string(out, envelope->recipients[i].address);
+        packed_add_string(out, envelope->recipients[i].address);
         if (marks & MARK_ORCPT)
-            add_string(out, envelope->recipients[i].orcpt);
+            packed_add_string(out, envelope->recipients[i].orcpt);
     }
 }
 
+/* It is our own memory: nothing in it can be wrong. */
 static uint8_t take_byte(struct bytes *rest)
 {
-    ASSERT(rest->len > 0);
-    uint8_t byte = rest->at[0];
-    *rest = bytes_from(*rest, 1);
+    uint8_t byte;
+    bool is_good = packed_take_byte(rest, UINT8_MAX, &byte);
+    ASSERT(is_good);
     return byte;
 }
 
 static uint64_t take_number(struct bytes *rest)
 {
-    uint64_t number = 0;
-    uint8_t byte;
-    unsigned shift = 0;
-    do {
-        byte = take_byte(rest);
-        number |= (uint64_t)(byte & 0x7F) << shift;
-        shift += 7;
-    } while (byte & 0x80 && shift < 64);
+    uint64_t number;
+    bool is_good = packed_take_number(rest, UINT64_MAX, &number);
+    ASSERT(is_good);
     return number;
 }
 
 static struct bytes take_string(struct bytes *rest)
 {
-    uint64_t len = take_number(rest);
-    ASSERT(len <= rest->len);
-    struct bytes string = bytes_sub(*rest, 0, (size_t)len);
-    *rest = bytes_from(*rest, (size_t)len);
+    struct bytes string;
+    bool is_good = packed_take_string(rest, SIZE_MAX, &string);
+    ASSERT(is_good);
     return string;
 }
 

@@ -6,12 +6,12 @@
  *         outcome: instant, code, flags, status, reply, remote
  *
  * Version 1 is written where no flag is set, and version 2 is not; so each state has one form.
- * Numbers are base-128 with the low seven bits first and no needless byte; instants are eight
- * bytes, little-endian. */
+ * Numbers, instants (of fixed size) and strings as base/packed.h has them. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/packed.h"
 #include "queue/queue_state.h"
 
 enum {
@@ -22,35 +22,15 @@ enum {
     CODE_LIMIT = 999,
 };
 
-static void add_number(struct buf *out, uint64_t number)
-{
-    for (; number > 0x7F; number >>= 7)
-        buf_add_byte(out, (uint8_t)(number | 0x80));
-    buf_add_byte(out, (uint8_t)number);
-}
-
-static void add_instant(struct buf *out, int64_t instant_ms)
-{
-    uint64_t number = (uint64_t)instant_ms;
-    for (int i = 0; i < 8; i++, number >>= 8)
-        buf_add_byte(out, (uint8_t)(number & 0xFF));
-}
-
-static void add_string(struct buf *out, struct bytes string)
-{
-    add_number(out, string.len);
-    buf_add(out, string);
-}
-
 static void add_outcome(struct buf *out, const struct slot *slot)
 {
     const struct outcome *outcome = slot->outcome;
-    add_instant(out, (int64_t)slot->at_s * 1000);
-    add_number(out, (uint64_t)outcome->code);
+    packed_add_fixed(out, (uint64_t)slot->at_s * 1000);
+    packed_add_number(out, (uint64_t)outcome->code);
     buf_add_byte(out, outcome->was_relayed ? FLAG_RELAYED : 0);
-    add_string(out, bytes_of(outcome->status));
-    add_string(out, outcome_reply(outcome));
-    add_string(out, outcome_remote(outcome));
+    packed_add_string(out, bytes_of(outcome->status));
+    packed_add_string(out, outcome_reply(outcome));
+    packed_add_string(out, outcome_remote(outcome));
 }
 
 void state_print(struct buf *out, uint8_t flags, const struct slot *slots, const int64_t *next_ms,
@@ -63,60 +43,20 @@ void state_print(struct buf *out, uint8_t flags, const struct slot *slots, const
         const struct slot *slot = &slots[i];
         buf_add_byte(out, (uint8_t)(slot->state | (slot->outcome ? OUTCOME : 0)));
         if (slot->state == SLOT_OPEN) {
-            add_number(out, slot->attempts);
-            add_instant(out, next_ms[i]);
+            packed_add_number(out, slot->attempts);
+            packed_add_fixed(out, (uint64_t)next_ms[i]);
         }
         if (slot->outcome)
             add_outcome(out, slot);
     }
 }
 
-static bool take_byte(struct bytes *rest, uint8_t *out)
-{
-    if (rest->len == 0)
-        return false;
-    *out = rest->at[0];
-    *rest = bytes_from(*rest, 1);
-    return true;
-}
-
-static bool take_number(struct bytes *rest, uint64_t max, uint64_t *out)
-{
-    uint64_t number = 0;
-    uint8_t byte;
-    for (unsigned shift = 0; shift < 35; shift += 7) {
-        if (!take_byte(rest, &byte))
-            return false;
-        number |= (uint64_t)(byte & 0x7F) << shift;
-        if (byte & 0x80)
-            continue;
-        if ((byte == 0 && shift > 0) || number > max)
-            return false;
-        *out = number;
-        return true;
-    }
-    return false;
-}
-
 static bool take_instant(struct bytes *rest, int64_t *out)
 {
-    if (rest->len < 8)
+    uint64_t number;
+    if (!packed_take_fixed(rest, &number) || number > INT64_MAX)
         return false;
-    uint64_t number = 0;
-    for (int i = 7; i >= 0; i--)
-        number = number << 8 | rest->at[i];
-    *rest = bytes_from(*rest, 8);
     *out = (int64_t)number;
-    return *out >= 0;
-}
-
-static bool take_string(struct bytes *rest, size_t limit, struct bytes *out)
-{
-    uint64_t len;
-    if (!take_number(rest, limit, &len) || len > rest->len)
-        return false;
-    *out = bytes_sub(*rest, 0, (size_t)len);
-    *rest = bytes_from(*rest, (size_t)len);
     return true;
 }
 
@@ -127,11 +67,12 @@ static bool take_outcome(struct outcomes *outcomes, struct bytes *rest, struct s
     int64_t at_ms;
     uint64_t code;
     uint8_t flags;
-    if (!take_instant(rest, &at_ms) || !take_number(rest, CODE_LIMIT, &code) ||
-        !take_byte(rest, &flags) || flags > FLAG_RELAYED ||
-        !take_string(rest, sizeof result.status - 1, &status) ||
-        bytes_find(status, 0) < status.len || !take_string(rest, REPLY_LIMIT, &result.reply) ||
-        !take_string(rest, OUTCOME_REMOTE_LIMIT, &remote))
+    if (!take_instant(rest, &at_ms) || !packed_take_number(rest, CODE_LIMIT, &code) ||
+        !packed_take_byte(rest, FLAG_RELAYED, &flags) ||
+        !packed_take_string(rest, sizeof result.status - 1, &status) ||
+        bytes_find(status, 0) < status.len ||
+        !packed_take_string(rest, REPLY_LIMIT, &result.reply) ||
+        !packed_take_string(rest, OUTCOME_REMOTE_LIMIT, &remote))
         return false;
     result.code = (int)code;
     if (status.len)
@@ -148,11 +89,11 @@ static bool take_slot(struct outcomes *outcomes, struct bytes *rest, struct slot
     uint8_t state;
     uint64_t attempts = 0;
     *next_ms = 0;
-    if (!take_byte(rest, &state) || (state & ~OUTCOME) > SLOT_FAILED_UNTOLD)
+    if (!packed_take_byte(rest, UINT8_MAX, &state) || (state & ~OUTCOME) > SLOT_FAILED_UNTOLD)
         return false;
     slot->state = (uint8_t)(state & ~OUTCOME);
     if (slot->state == SLOT_OPEN &&
-        (!take_number(rest, UINT16_MAX, &attempts) || !take_instant(rest, next_ms)))
+        (!packed_take_number(rest, UINT16_MAX, &attempts) || !take_instant(rest, next_ms)))
         return false;
     slot->attempts = (uint16_t)attempts;
     return !(state & OUTCOME) || take_outcome(outcomes, rest, slot);
@@ -162,11 +103,11 @@ static bool take_version(struct bytes *rest, uint8_t *flags)
 {
     uint8_t version;
     *flags = 0;
-    if (!take_byte(rest, &version))
+    if (!packed_take_byte(rest, UINT8_MAX, &version))
         return false;
     if (version == VERSION_PLAIN)
         return true;
-    return version == VERSION_FLAGS && take_byte(rest, flags) && *flags &&
+    return version == VERSION_FLAGS && packed_take_byte(rest, UINT8_MAX, flags) && *flags &&
            !(*flags & ~MESSAGE_FLAGS);
 }
 

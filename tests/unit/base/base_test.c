@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/packed.h"
 #include "base/table.h"
 
 static void bytes_cut_and_trim(void **state)
@@ -179,6 +180,57 @@ static void map_keeps_and_forgets(void **state)
     map_free(map);
 }
 
+static const struct {
+    const char *name;
+    struct bytes packed;
+    uint64_t most, want;
+    bool is_good;
+} packed_rows[] = {
+    {"zero", BYTES_INIT("\0"), 0, 0, true},
+    {"seven bits", BYTES_INIT("\x7f"), 127, 127, true},
+    {"eight bits", BYTES_INIT("\x80\x01"), 128, 128, true},
+    {"the largest", BYTES_INIT("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), UINT64_MAX, UINT64_MAX,
+     true},
+    {"over the most", BYTES_INIT("\x80\x01"), 127, 0, false},
+    {"a needless byte", BYTES_INIT("\x81\x00"), UINT64_MAX, 0, false},
+    {"cut off", BYTES_INIT("\x80"), UINT64_MAX, 0, false},
+    {"nothing", BYTES_INIT(""), UINT64_MAX, 0, false},
+    {"65 bits", BYTES_INIT("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), UINT64_MAX, 0, false},
+    {"11 bytes", BYTES_INIT("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"), UINT64_MAX, 0, false},
+};
+
+static void packed_has_one_form(void **state)
+{
+    for (size_t i = 0; i < COUNT(packed_rows); i++) {
+        struct bytes rest = packed_rows[i].packed;
+        uint64_t number = 0;
+        bool is_good = packed_take_number(&rest, packed_rows[i].most, &number);
+        if (is_good != packed_rows[i].is_good || number != packed_rows[i].want)
+            fail_msg("%s", packed_rows[i].name);
+        if (!is_good)
+            continue;
+        struct buf again;
+        buf_init(&again, 16);
+        packed_add_number(&again, number);
+        assert_true(rest.len == 0 && bytes_equal(buf_view(&again), packed_rows[i].packed));
+        buf_done(&again);
+    }
+    struct buf out;
+    buf_init(&out, 64);
+    packed_add_fixed(&out, UINT64_C(0x0123456789abcdef));
+    packed_add_string(&out, BYTES("abc"));
+    struct bytes rest = buf_view(&out), string;
+    uint64_t fixed;
+    assert_true(packed_take_fixed(&rest, &fixed) && fixed == UINT64_C(0x0123456789abcdef));
+    struct bytes same = rest;
+    assert_false(packed_take_string(&same, 2, &string));
+    same = bytes_sub(rest, 0, rest.len - 1);
+    assert_false(packed_take_string(&same, 3, &string));
+    assert_true(packed_take_string(&rest, 3, &string) && bytes_equal(string, BYTES("abc")));
+    assert_false(packed_take_fixed(&rest, &fixed));
+    buf_done(&out);
+}
+
 static void heap_orders_and_moves(void **state)
 {
     struct heap heap;
@@ -313,13 +365,14 @@ static void list_walks_while_removing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_cut_and_trim),    cmocka_unit_test(utf8_is_strict),
-        cmocka_unit_test(numbers_are_bounded),   cmocka_unit_test(buf_is_sticky),
-        cmocka_unit_test(arena_has_a_ceiling),   cmocka_unit_test(table_keeps_and_forgets),
-        cmocka_unit_test(table_lives_long),      cmocka_unit_test(map_keeps_and_forgets),
-        cmocka_unit_test(heap_orders_and_moves), cmocka_unit_test(instants_print_and_scan),
-        cmocka_unit_test(ids_rise_and_print),    cmocka_unit_test(errors_gain_context),
-        cmocka_unit_test(log_escapes),           cmocka_unit_test(list_walks_while_removing),
+        cmocka_unit_test(bytes_cut_and_trim),        cmocka_unit_test(utf8_is_strict),
+        cmocka_unit_test(numbers_are_bounded),       cmocka_unit_test(buf_is_sticky),
+        cmocka_unit_test(arena_has_a_ceiling),       cmocka_unit_test(packed_has_one_form),
+        cmocka_unit_test(table_keeps_and_forgets),   cmocka_unit_test(table_lives_long),
+        cmocka_unit_test(map_keeps_and_forgets),     cmocka_unit_test(heap_orders_and_moves),
+        cmocka_unit_test(instants_print_and_scan),   cmocka_unit_test(ids_rise_and_print),
+        cmocka_unit_test(errors_gain_context),       cmocka_unit_test(log_escapes),
+        cmocka_unit_test(list_walks_while_removing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
