@@ -182,10 +182,6 @@ static void keep_fresh(struct queue *queue, struct lane *lane, enum resolution r
                        int64_t ttl_ms)
 {
     lane->resolution = (uint8_t)resolution;
-    if (ttl_ms < MX_TTL_LEAST_MS)
-        ttl_ms = MX_TTL_LEAST_MS;
-    if (ttl_ms > MX_TTL_MOST_MS)
-        ttl_ms = MX_TTL_MOST_MS;
     lane->fresh_until_ms = queue->now_ms + ttl_ms;
     heap_put(&queue->pauses, &lane->due, lane->fresh_until_ms);
 }
