@@ -193,37 +193,38 @@ static void next_delivery(struct outbound *outbound)
     smtp_client_message(outbound->client, &outbound->message);
 }
 
-static void text_ready(void *context, const struct outbound_piece *piece)
+/* The text has been read, or could not be (failure). False: the client knows, and wants none. */
+static bool text_is_wanted(struct outbound *outbound, const char *failure)
 {
-    struct outbound *outbound = context;
     outbound->phase = TALKING;
     if (!outbound->stream) {
         smtp_client_hangup(outbound->client, bytes_of(outbound->lost_reason));
-    } else if (piece->failure) {
-        log_error("spool-error", LOG_ID(outbound->delivery->id),
-                  LOG_TEXT("reason", piece->failure));
-        smtp_client_abort(outbound->client, bytes_of(piece->failure));
-    } else {
+        return false;
+    }
+    if (failure) {
+        log_error("spool-error", LOG_ID(outbound->delivery->id), LOG_TEXT("reason", failure));
+        smtp_client_abort(outbound->client, bytes_of(failure));
+    }
+    return !failure;
+}
+
+static void text_ready(void *context, const struct outbound_piece *piece)
+{
+    struct outbound *outbound = context;
+    if (text_is_wanted(outbound, piece->failure))
         smtp_client_text(outbound->client, piece->text, piece->is_last,
                          loop_now_ms(outbound->worker->loop));
-    }
     run(outbound);
 }
 
 static void text_fitted(void *context, const struct outbound_fit *fit)
 {
     struct outbound *outbound = context;
-    outbound->phase = TALKING;
-    if (!outbound->stream) {
-        smtp_client_hangup(outbound->client, bytes_of(outbound->lost_reason));
-    } else if (fit->failure) {
-        log_error("spool-error", LOG_ID(outbound->delivery->id), LOG_TEXT("reason", fit->failure));
-        smtp_client_abort(outbound->client, bytes_of(fit->failure));
-    } else if (fit->reason.len) {
+    bool is_wanted = text_is_wanted(outbound, fit->failure);
+    if (is_wanted && fit->reason.len)
         smtp_client_unfit(outbound->client, fit->reason);
-    } else {
+    else if (is_wanted)
         smtp_client_downgraded(outbound->client, fit->size);
-    }
     run(outbound);
 }
 
@@ -319,7 +320,7 @@ static void lose_stream(struct outbound *outbound, const char *reason)
     stream_close(outbound->stream);
     outbound->stream = NULL;
     snprintf(outbound->lost_reason, sizeof outbound->lost_reason, "%s", reason);
-    /* A read under way uses the delivery: text_ready() goes on from here. */
+    /* A read under way uses the delivery: text_is_wanted() goes on from here. */
     if (outbound->phase == READING)
         return;
     smtp_client_hangup(outbound->client, bytes_of(outbound->lost_reason));
