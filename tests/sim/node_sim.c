@@ -18,6 +18,7 @@
 #include "log_sim.h"
 #include "node.h"
 #include "peer.h"
+#include "seeds.h"
 
 enum { HOSTS = 5, GONE = HOSTS - 1, OPTION_TEXT = 160, CONFIG_TEXT = 2048 };
 enum { STEP_LIMIT = 2000000, FINISH_LIMIT = 4 };
@@ -505,16 +506,6 @@ static void on_abort(int signal_number)
     (void)!write(STDOUT_FILENO, text, (size_t)len);
 }
 
-static bool scan_range(const char *text, struct plan *plan)
-{
-    struct bytes whole = bytes_of(text);
-    size_t dots = bytes_search(whole, BYTES(".."));
-    if (!scan_u64(bytes_sub(whole, 0, dots), UINT32_MAX, &plan->first))
-        return false;
-    plan->last = plan->first;
-    return dots == whole.len || scan_u64(bytes_from(whole, dots + 2), UINT32_MAX, &plan->last);
-}
-
 int main(int argc, char **argv)
 {
     struct plan plan = {.first = 1, .last = 100};
@@ -525,7 +516,7 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--first") == 0) {
             plan.is_first = true;
         } else if (strncmp(argv[i], "--seed", 6) == 0 && has_value &&
-                   scan_range(argv[i + 1], &plan)) {
+                   seeds_scan(argv[i + 1], &plan.first, &plan.last)) {
             i++;
         } else {
             fprintf(stderr, "usage: node_sim [--seed N [-v] | --seeds A..B [--first]]\n");

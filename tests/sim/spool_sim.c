@@ -22,6 +22,7 @@
 #include "base/memory.h"
 #include "disk/disk_sim.h"
 #include "spool/core.h"
+#include "seeds.h"
 
 enum { LETTERS = 300, READERS = 3, META_MAX = 600, STATE_MAX = 400 };
 enum { STEPS = 60, SWEEP_EACH = 16, CRASHES_MAX = 6 };
@@ -619,16 +620,6 @@ static bool try_seed(struct plan *plan, struct run *run, uint64_t seed)
     return true;
 }
 
-static bool scan_range(const char *text, struct plan *plan)
-{
-    struct bytes whole = bytes_of(text);
-    size_t dots = bytes_search(whole, BYTES(".."));
-    if (!scan_u64(bytes_sub(whole, 0, dots), UINT32_MAX, &plan->first))
-        return false;
-    plan->last = plan->first;
-    return dots == whole.len || scan_u64(bytes_from(whole, dots + 2), UINT32_MAX, &plan->last);
-}
-
 int main(int argc, char **argv)
 {
     struct plan plan = {.first = 1, .last = 100};
@@ -637,7 +628,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--lying-sync") == 0) {
             plan.has_lying_sync = plan.is_quiet = true;
         } else if (strncmp(argv[i], "--seed", 6) == 0 && has_value &&
-                   scan_range(argv[i + 1], &plan)) {
+                   seeds_scan(argv[i + 1], &plan.first, &plan.last)) {
             i++;
         } else if (strcmp(argv[i], "--crash") == 0 && has_value &&
                    scan_u64(bytes_of(argv[i + 1]), UINT32_MAX, &plan.crash)) {
