@@ -186,7 +186,7 @@ static bool retry(const struct call *call, uint64_t id)
     return queue_retry(call->queue, id, call->select.lane, call->since_ms, call->wall_ms);
 }
 
-static bool delete (const struct call *call, uint64_t id)
+static bool drop(const struct call *call, uint64_t id)
 {
     if (!queue_delete(call->queue, id))
         return false;
@@ -204,7 +204,7 @@ static const struct {
     const char *name;
     bool (*act)(const struct call *call, uint64_t id);
 } acts[] = {
-    {"count", leave}, {"hold", hold}, {"release", release}, {"retry", retry}, {"delete", delete},
+    {"count", leave}, {"hold", hold}, {"release", release}, {"retry", retry}, {"delete", drop},
 };
 
 static size_t act_on(const struct call *call, size_t act, const uint64_t *ids, size_t count)
