@@ -506,6 +506,9 @@ static void run(struct caller *caller)
         case CLIENT_WANT_DOWNGRADE: /* never: the messages are ASCII */
             smtp_client_unfit(caller->client, BYTES("bench sends messages as they are"));
             continue;
+        case CLIENT_START_TLS: /* never: it is not asked for */
+            smtp_client_unsecured(caller->client, BYTES("bench sends in clear"));
+            continue;
         case CLIENT_WANT_INPUT:
             flush(caller);
             timer_set(&caller->timer, smtp_client_deadline(caller->client));

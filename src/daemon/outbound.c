@@ -274,6 +274,9 @@ static void run(struct outbound *outbound)
             text_begin(outbound);
             outbound_text_read(outbound->text);
             return;
+        case CLIENT_START_TLS:
+            smtp_client_unsecured(outbound->client, BYTES("TLS is not in this version"));
+            continue;
         case CLIENT_WANT_DOWNGRADE:
             text_begin(outbound);
             outbound_text_downgrade(outbound->text, smtp_client_goal(outbound->client),

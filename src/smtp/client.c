@@ -26,6 +26,7 @@ struct smtp_client *smtp_client_new(const struct smtp_client_settings *settings,
     client->stage = STAGE_GREETING;
     client->awaited = 1;
     client->progress_ms = now_ms;
+    client->security = settings->is_secure ? CLIENT_IN_TLS : CLIENT_IN_CLEAR;
     extensions_init(&client->extensions);
     reply_scan_begin(&client->scan);
     buf_init(&client->input, INPUT_LIMIT);
@@ -116,7 +117,9 @@ static int64_t timeout_ms(const struct smtp_client *client)
     switch (client->stage) {
     case STAGE_GREETING: return settings->greeting_timeout_ms;
     case STAGE_EHLO:
-    case STAGE_HELO: return settings->command_timeout_ms;
+    case STAGE_HELO:
+    case STAGE_STARTTLS:
+    case STAGE_HANDSHAKE: return settings->command_timeout_ms;
     case STAGE_ENVELOPE:
         return client->transfer->is_data_asked && client->awaited == 1
                    ? settings->data_begin_timeout_ms
@@ -195,12 +198,14 @@ static void reply_heard(struct smtp_client *client)
     case STAGE_GREETING:
     case STAGE_EHLO:
     case STAGE_HELO:
+    case STAGE_STARTTLS:
     case STAGE_QUIT: client_session_reply(client); return;
     case STAGE_ENVELOPE: client_mail_reply(client); return;
     case STAGE_TEXT:
     case STAGE_CHUNKS:
     case STAGE_END:
     case STAGE_EMPTY: client_text_reply(client); return;
+    case STAGE_HANDSHAKE:
     case STAGE_READY:
     case STAGE_DOWNGRADE:
     case STAGE_CLOSED: return; /* nothing is awaited */
@@ -242,11 +247,15 @@ static bool hear(struct smtp_client *client)
 }
 
 /* The server speaks, and nothing was asked: it says goodbye, or somebody put words into the
- * connection that are to pass for replies. */
+ * connection that are to pass for replies, in TLS perhaps (the client's side of CVE-2011-0411). */
 static void hear_unasked(struct smtp_client *client)
 {
     struct bytes words, heard = unread(client), rest = heard;
     enum reply_scan_event event;
+    if (client->stage == STAGE_HANDSHAKE) {
+        client_breach(client, "it speaks in clear behind its reply to STARTTLS", heard);
+        return;
+    }
     reply_scan_begin(&client->scan);
     do {
         event = reply_scan_next(&client->scan, &rest, &words);
@@ -270,6 +279,8 @@ static bool is_over(const struct smtp_client *client)
     case STAGE_GREETING:
     case STAGE_EHLO:
     case STAGE_HELO:
+    case STAGE_STARTTLS:
+    case STAGE_HANDSHAKE:
     case STAGE_READY:
     case STAGE_DOWNGRADE:
     case STAGE_TEXT:
@@ -283,7 +294,7 @@ static void ask(struct smtp_client *client)
 {
     if (client->stage == STAGE_ENVELOPE)
         client_mail_ask(client);
-    else if ((client->stage == STAGE_EHLO || client->stage == STAGE_HELO) && !client->awaited)
+    else if (!client->awaited)
         client_session_ask(client);
 }
 
@@ -319,6 +330,8 @@ enum smtp_client_effect smtp_client_step(struct smtp_client *client)
         buffers_trim(client);
         if (client->is_lost)
             lose(client);
+        else if (client->stage == STAGE_HANDSHAKE)
+            return CLIENT_START_TLS;
         else if (client->stage == STAGE_DOWNGRADE)
             return CLIENT_WANT_DOWNGRADE;
         else if (client_text_is_wanted(client))
@@ -330,6 +343,21 @@ enum smtp_client_effect smtp_client_step(struct smtp_client *client)
 
 /* --- The driver's words ------------------------------------------------------------------------
  */
+
+void smtp_client_secured(struct smtp_client *client, int64_t now_ms)
+{
+    ASSERT(client->stage == STAGE_HANDSHAKE);
+    extensions_init(&client->extensions);
+    client->security = CLIENT_IN_TLS;
+    client->stage = STAGE_EHLO;
+    client->progress_ms = now_ms;
+}
+
+void smtp_client_unsecured(struct smtp_client *client, struct bytes reason)
+{
+    ASSERT(client->stage == STAGE_HANDSHAKE);
+    client_break(client, "4.7.5", reason);
+}
 
 void smtp_client_quit(struct smtp_client *client)
 {
@@ -350,6 +378,11 @@ bool smtp_client_failure(const struct smtp_client *client, struct delivery_resul
     if (client->has_failed)
         *out = client->failure;
     return client->has_failed;
+}
+
+enum client_security smtp_client_security(const struct smtp_client *client)
+{
+    return client->security;
 }
 
 size_t smtp_client_messages(const struct smtp_client *client)

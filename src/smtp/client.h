@@ -1,6 +1,6 @@
 /* The client's side of SMTP and LMTP as a machine without I/O (RFC 5321, 2033 and the
  * extensions the server offers: PIPELINING, SIZE, 8BITMIME, BINARYMIME, CHUNKING, SMTPUTF8,
- * DSN, DELIVERBY, LIMITS, ENHANCEDSTATUSCODES).
+ * DSN, DELIVERBY, LIMITS, ENHANCEDSTATUSCODES, STARTTLS).
  *
  * Many messages one connection, many recipients a transaction. The driver hands in bytes and
  * message text, and does what each step asks for. Every recipient of a message gets exactly one
@@ -14,8 +14,18 @@ struct smtp_client;
 
 enum smtp_dialect { DIALECT_SMTP, DIALECT_LMTP };
 
+/* What is done about TLS (RFC 3207). Who the server is, is the driver's to judge. */
+enum smtp_client_tls {
+    CLIENT_TLS_NONE,          /* STARTTLS is never said */
+    CLIENT_TLS_OPPORTUNISTIC, /* it is said where it is offered; else, and where the server then
+                                 refuses it, all goes in clear */
+    CLIENT_TLS_FORCED,        /* without TLS nothing goes */
+};
+
 struct smtp_client_settings {
     enum smtp_dialect dialect;
+    enum smtp_client_tls tls;
+    bool is_secure; /* the connection is in TLS before the greeting (RFC 8314, 3): no STARTTLS */
     struct bytes hostname; /* for EHLO and LHLO */
     /* RFC 5321, 4.5.3.2, each at least what it asks for. */
     int64_t greeting_timeout_ms, command_timeout_ms, data_begin_timeout_ms, data_block_timeout_ms,
@@ -26,6 +36,8 @@ enum smtp_client_effect {
     CLIENT_WANT_INPUT,     /* send the output, wait for replies */
     CLIENT_READY,          /* greeted (or a message is finished): smtp_client_message() or
                               smtp_client_quit() */
+    CLIENT_START_TLS,      /* the server awaits the handshake: smtp_client_secured() or
+                              smtp_client_unsecured(); asked by each step until then */
     CLIENT_WANT_DOWNGRADE, /* the server does not take the text as it is: smtp_client_downgraded()
                               or smtp_client_unfit() */
     CLIENT_WANT_TEXT,      /* hand in more message text: smtp_client_text(); send output when it is
@@ -73,6 +85,12 @@ void smtp_client_free(struct smtp_client *client);
 void smtp_client_input(struct smtp_client *client, struct bytes input, int64_t now_ms);
 enum smtp_client_effect smtp_client_step(struct smtp_client *client);
 
+/* In CLIENT_START_TLS: the handshake is done, and the server is who it is to be. All it said in
+ * clear is forgotten (RFC 3207, 4.2). */
+void smtp_client_secured(struct smtp_client *client, int64_t now_ms);
+/* In CLIENT_START_TLS: it failed, or the server is somebody else: reason for people. CLIENT_CLOSE
+ * follows, with a failure of status 4.7.5. */
+void smtp_client_unsecured(struct smtp_client *client, struct bytes reason);
 /* In CLIENT_READY: begins a transaction. */
 void smtp_client_message(struct smtp_client *client, const struct smtp_client_message *message);
 /* In CLIENT_READY: says QUIT, waits a while for the reply, and closes. */
@@ -108,6 +126,14 @@ const struct delivery_result *smtp_client_result(const struct smtp_client *clien
 /* In CLIENT_CLOSE: why the session cannot be used (greeting 554, EHLO refused, 421, timeout, lost);
  * false after a QUIT in order. The outcome of `out` is DEFERRED or FAILED. */
 MUST_CHECK bool smtp_client_failure(const struct smtp_client *client, struct delivery_result *out);
+/* How the session goes, once it is ready. */
+enum client_security {
+    CLIENT_IN_CLEAR,    /* as it was to be */
+    CLIENT_NOT_OFFERED, /* in clear: the server does not offer STARTTLS */
+    CLIENT_TLS_REFUSED, /* in clear: it offers STARTTLS, and refused it */
+    CLIENT_IN_TLS,
+};
+enum client_security smtp_client_security(const struct smtp_client *client);
 /* The messages done in this session, and the server's MAILMAX (RFC 9422; SIZE_MAX: none). */
 size_t smtp_client_messages(const struct smtp_client *client);
 size_t smtp_client_mail_max(const struct smtp_client *client);

@@ -2,9 +2,17 @@
 
 void client_session_ask(struct smtp_client *client)
 {
+    struct buf *out = &client->output;
+    struct bytes hostname = client->settings.hostname;
     const char *extended = client->settings.dialect == DIALECT_LMTP ? "LHLO" : "EHLO";
-    buf_addf(&client->output, "%s %.*s\r\n", client->stage == STAGE_EHLO ? extended : "HELO",
-             BYTES_ARGS(client->settings.hostname));
+    if (client->stage == STAGE_EHLO)
+        buf_addf(out, "%s %.*s\r\n", extended, BYTES_ARGS(hostname));
+    else if (client->stage == STAGE_HELO)
+        buf_addf(out, "HELO %.*s\r\n", BYTES_ARGS(hostname));
+    else if (client->stage == STAGE_STARTTLS)
+        buf_add(out, BYTES("STARTTLS\r\n"));
+    else
+        return;
     client->awaited = 1;
 }
 
@@ -62,6 +70,56 @@ static bool is_unknown_command(int code)
     return code >= 500 && code <= 504;
 }
 
+/* Without TLS nothing goes. 4.7.4: the other side lacks what our policy asks for (RFC 3463, 3.8);
+ * it may learn, so the mail waits, whatever the class of its reply. */
+static void tls_missing(struct smtp_client *client, const char *what, struct bytes heard)
+{
+    struct buf text;
+    buf_init(&text, REPLY_LIMIT);
+    buf_addf(&text, "TLS is required, and the server %s", what);
+    if (heard.len) {
+        buf_add(&text, BYTES(": "));
+        buf_add(&text, heard);
+    }
+    client_break(client, "4.7.4", buf_view(&text));
+    buf_add(&client->output, BYTES("QUIT\r\n"));
+    buf_done(&text);
+}
+
+/* EHLO or HELO is accepted, or STARTTLS is not: what comes next. */
+static void introduced(struct smtp_client *client)
+{
+    bool is_settled =
+        client->settings.tls == CLIENT_TLS_NONE || client->security != CLIENT_IN_CLEAR;
+    bool is_offered = client->extensions.offers & OFFERS_STARTTLS;
+    if (is_settled) {
+        client->stage = STAGE_READY;
+    } else if (is_offered) {
+        client->stage = STAGE_STARTTLS;
+    } else if (client->settings.tls == CLIENT_TLS_FORCED) {
+        tls_missing(client, "does not offer STARTTLS", BYTES_NONE);
+    } else {
+        client->security = CLIENT_NOT_OFFERED;
+        client->stage = STAGE_READY;
+    }
+}
+
+/* The reply to STARTTLS. */
+static void tls_answered(struct smtp_client *client)
+{
+    struct bytes heard = reply_scan_text(&client->scan);
+    if (client->scan.code == 220) {
+        client->stage = STAGE_HANDSHAKE;
+    } else if (client->scan.code < 400) {
+        client_breach(client, "a code that has no meaning there", heard);
+    } else if (client->settings.tls == CLIENT_TLS_FORCED) {
+        tls_missing(client, "refuses STARTTLS", heard);
+    } else {
+        client->security = CLIENT_TLS_REFUSED;
+        introduced(client);
+    }
+}
+
 void client_session_reply(struct smtp_client *client)
 {
     int code = client->scan.code;
@@ -69,6 +127,8 @@ void client_session_reply(struct smtp_client *client)
     client->awaited = 0;
     if (client->stage == STAGE_QUIT) {
         client->stage = STAGE_CLOSED;
+    } else if (client->stage == STAGE_STARTTLS) {
+        tls_answered(client);
     } else if (code / 100 == 3) {
         client_breach(client, "code 3xx where it has no meaning", reply_scan_text(&client->scan));
     } else if (code >= 400) {
@@ -79,7 +139,7 @@ void client_session_reply(struct smtp_client *client)
     } else if (client->stage == STAGE_GREETING) {
         client->stage = STAGE_EHLO;
     } else {
-        client->stage = STAGE_READY;
+        introduced(client);
     }
 }
 
@@ -90,6 +150,8 @@ const char *client_deed(const struct smtp_client *client)
     case STAGE_GREETING: return "waiting for the greeting";
     case STAGE_EHLO:
     case STAGE_HELO: return "waiting for the reply to EHLO";
+    case STAGE_STARTTLS: return "waiting for the reply to STARTTLS";
+    case STAGE_HANDSHAKE: return "in the TLS handshake";
     case STAGE_ENVELOPE:
         if (transfer->is_data_asked)
             return "waiting for the reply to DATA";

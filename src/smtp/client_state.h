@@ -13,6 +13,8 @@ enum stage {
     STAGE_GREETING,
     STAGE_EHLO, /* or LHLO */
     STAGE_HELO,
+    STAGE_STARTTLS,
+    STAGE_HANDSHAKE, /* the server has agreed to TLS */
     STAGE_READY,
     STAGE_DOWNGRADE, /* whether and how the text can be made fit is being found out */
     STAGE_ENVELOPE,  /* RSET, MAIL, RCPT and DATA with their replies */
@@ -67,6 +69,7 @@ struct smtp_client {
 
     struct delivery_result failure;
     bool has_failed;
+    enum client_security security;
     bool is_lost, was_heard;
     struct buf lost_reason;
 
@@ -77,7 +80,7 @@ struct smtp_client {
 
 /* client_session.c */
 
-/* Says EHLO, LHLO or HELO, as the stage is. */
+/* Says EHLO, LHLO, HELO or STARTTLS, as the stage is. */
 void client_session_ask(struct smtp_client *client);
 /* A reply before STAGE_READY, or to QUIT. */
 void client_session_reply(struct smtp_client *client);

@@ -12,6 +12,7 @@ static const struct {
     {BYTES_INIT("SMTPUTF8"), OFFERS_SMTPUTF8},
     {BYTES_INIT("DSN"), OFFERS_DSN},
     {BYTES_INIT("DELIVERBY"), OFFERS_DELIVERBY},
+    {BYTES_INIT("STARTTLS"), OFFERS_STARTTLS},
 };
 
 void extensions_init(struct extensions *extensions)

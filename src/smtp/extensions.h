@@ -13,6 +13,7 @@ enum {
     OFFERS_SMTPUTF8 = 32,   /* RFC 6531 */
     OFFERS_DSN = 64,        /* RFC 3461 */
     OFFERS_DELIVERBY = 128, /* RFC 2852 */
+    OFFERS_STARTTLS = 256,  /* RFC 3207 */
 };
 
 struct extensions {

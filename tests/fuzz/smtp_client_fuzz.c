@@ -1,8 +1,10 @@
 /* The client machine against any server. The first byte chooses dialect, messages and what befalls
- * the connection at the end, the second how the input is cut; the rest is what the server says.
+ * the connection at the end, the second how the input is cut and what is done about TLS; the rest
+ * is what the server says.
  *
  * Each recipient gets exactly one result whatever comes; what is said is commands of the right
- * form and, in its place, the whole message text; memory stays bounded. */
+ * form and, in its place, the whole message text; nothing goes in clear where TLS is forced; memory
+ * stays bounded. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +24,7 @@ struct run {
     size_t checked;            /* of what was said */
     size_t chunk_left;         /* of a BDAT's text */
     bool is_in_data, was_data; /* text is being said; the last command was DATA */
-    bool is_over;
+    bool is_over, is_forced, is_secure;
 };
 
 static struct envelope_recipient recipients[RECIPIENTS];
@@ -32,7 +34,7 @@ static const struct bytes plain_text = BYTES_INIT(".a\r\n..\r\n.\r\n\r\n.b");
 static bool is_command(struct bytes line)
 {
     static const char *const verbs[] = {"EHLO ", "HELO ", "LHLO ", "MAIL FROM:<", "RCPT TO:<",
-                                        "DATA",  "BDAT ", "RSET",  "QUIT"};
+                                        "DATA",  "BDAT ", "RSET",  "QUIT",        "STARTTLS"};
     for (size_t i = 0; i < line.len; i++)
         if (line.at[i] < ' ' || line.at[i] == 0x7F)
             return false;
@@ -45,6 +47,7 @@ static bool is_command(struct bytes line)
 static void check_command(struct run *run, struct bytes line)
 {
     ASSERT(is_command(line) || (run->was_data && bytes_equal(line, BYTES("."))));
+    ASSERT(!run->is_forced || run->is_secure || !bytes_starts(line, BYTES("MAIL")));
     run->was_data = bytes_equal(line, BYTES("DATA"));
     if (!bytes_starts(line, BYTES("BDAT ")))
         return;
@@ -140,6 +143,17 @@ static void take_result(struct run *run)
     run->results++;
 }
 
+static void start_tls(struct run *run)
+{
+    flush(run);
+    ASSERT(!run->is_secure);
+    run->is_secure = run->message.recipient_count == 2;
+    if (run->is_secure)
+        smtp_client_secured(run->client, 0);
+    else
+        smtp_client_unsecured(run->client, BYTES("no"));
+}
+
 static void run_on(struct run *run)
 {
     while (!run->is_over) {
@@ -147,6 +161,7 @@ static void run_on(struct run *run)
         case CLIENT_WANT_INPUT: flush(run); return;
         case CLIENT_READY: next_message(run); break;
         case CLIENT_WANT_TEXT: give_text(run); break;
+        case CLIENT_START_TLS: start_tls(run); break;
         case CLIENT_WANT_DOWNGRADE:
             ASSERT(smtp_client_goal(run->client));
             if (run->piece & 1)
@@ -186,6 +201,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const struct smtp_client_settings settings = {
         .dialect = data[0] & 1 ? DIALECT_LMTP : DIALECT_SMTP,
+        .tls = (enum smtp_client_tls)((data[1] >> 6) % 3),
+        .is_secure = data[1] >> 6 == 3,
         .hostname = BYTES("me.example"),
         .greeting_timeout_ms = 1,
         .command_timeout_ms = 1,
@@ -213,12 +230,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                   .by_s = 120},
                       .text = plain_text,
                       .piece = data[0] & 32 ? 3 : 100,
-                      .messages_left = MESSAGES};
+                      .messages_left = MESSAGES,
+                      .is_forced = settings.tls == CLIENT_TLS_FORCED,
+                      .is_secure = settings.is_secure};
     buf_init(&run.said, SIZE_MAX);
     run.client = smtp_client_new(&settings, 0);
     run.results = run.message.recipient_count; /* none is under way */
     run_on(&run);
-    feed(&run, (struct bytes){data + 2, size - 2}, data[1]);
+    feed(&run, (struct bytes){data + 2, size - 2}, data[1] & 63);
     if (data[0] & 64)
         smtp_client_expire(run.client, INT64_MAX - 1);
     else

@@ -79,6 +79,10 @@ static void run_on(struct run *run)
         switch (smtp_client_step(run->client)) {
         case CLIENT_WANT_INPUT: flush(run); return;
         case CLIENT_READY: ready(run); break;
+        case CLIENT_START_TLS:
+            flush(run);
+            buf_add(run->out, BYTES("handshake\n"));
+            return;
         case CLIENT_WANT_DOWNGRADE: downgrade(run); break;
         case CLIENT_WANT_TEXT:
             flush(run);
@@ -127,6 +131,10 @@ static void befall(struct run *run, struct bytes what)
         smtp_client_hangup(run->client, BYTES("the line is dead"));
     } else if (bytes_equal(what, BYTES("expire"))) {
         smtp_client_expire(run->client, smtp_client_deadline(run->client));
+    } else if (bytes_equal(what, BYTES("secured"))) {
+        smtp_client_secured(run->client, START_MS);
+    } else if (bytes_equal(what, BYTES("unsecured"))) {
+        smtp_client_unsecured(run->client, BYTES("the certificate has expired"));
     } else {
         assert_true(bytes_equal(what, BYTES("abort")) && run->wants_text);
         smtp_client_abort(run->client, BYTES("the disk is gone"));
@@ -194,6 +202,8 @@ void drive_transcript(const struct drive *drive, const char *transcript, struct 
 {
     const struct smtp_client_settings settings = {
         .dialect = drive->dialect,
+        .tls = drive->tls,
+        .is_secure = drive->is_secure,
         .hostname = BYTES("me.example"),
         .greeting_timeout_ms = 300000,
         .command_timeout_ms = 300000,
@@ -206,6 +216,11 @@ void drive_transcript(const struct drive *drive, const char *transcript, struct 
     run.client = smtp_client_new(&settings, START_MS);
     run_on(&run);
     play(&run, bytes_of(transcript));
+    static const char *const securities[] = {[CLIENT_IN_CLEAR] = "",
+                                             [CLIENT_NOT_OFFERED] = "not offered, ",
+                                             [CLIENT_TLS_REFUSED] = "refused, ",
+                                             [CLIENT_IN_TLS] = "in TLS, "};
+    buf_add(out, bytes_of(securities[smtp_client_security(run.client)]));
     struct delivery_result failure;
     if (!run.is_closed) {
         buf_add(out, BYTES("open\n"));
