@@ -45,6 +45,16 @@ uint64_t worker_id(struct worker *worker)
 
 /* --- The queue ------------------------------------------------------------------------------ */
 
+static void log_failed(struct worker *worker, const struct queue_task *task)
+{
+    const struct queue_failure *failure = &task->failure;
+    const struct envelope *envelope = failure->envelope;
+    log_info("failed", LOG_ID(task->id),
+             LOG_BYTES("to", envelope->recipients[failure->recipient].address),
+             LOG_BYTES("status", failure->status), LOG_BYTES("reply", failure->reply),
+             LOG_INT("delay_ms", loop_wall_ms(worker->loop) - envelope->received_ms));
+}
+
 /* A worker that drains keeps what became of deliveries under way, but begins nothing: whoever owns
  * the shard next will. With much to do, sessions have their turn in between. */
 static void run_queue(struct worker *worker)
@@ -66,6 +76,7 @@ static void run_queue(struct worker *worker)
             if (!worker->is_draining)
                 report_begin(worker, task.report);
             continue;
+        case QUEUE_FAILED: log_failed(worker, &task); continue;
         case QUEUE_SAVE: spool_update(worker->spool, task.id, task.state); continue;
         case QUEUE_REMOVE: spool_remove(worker->spool, task.id); continue;
         }

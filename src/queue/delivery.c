@@ -138,7 +138,6 @@ static void print_age(struct buf *out, int64_t age_ms)
 void delivery_expire(struct queue *queue, struct delivery *delivery, int64_t now_ms)
 {
     struct message *message = delivery->message;
-    message_todo(queue, message);
     bool is_by = now_ms >= message_by(message);
     char text[64];
     struct buf reason = {.at = (uint8_t *)text, .cap = sizeof text, .limit = sizeof text};
@@ -152,8 +151,7 @@ void delivery_expire(struct queue *queue, struct delivery *delivery, int64_t now
         struct slot *slot = &message->slots[i];
         if (slot->delivery != delivery)
             continue;
-        slot_decide(queue, slot, "5.4.7", buf_view(&reason));
-        slot_fail(queue, message, slot);
+        slot_give_up(queue, message, slot, "5.4.7", buf_view(&reason));
     }
     delivery_drop(queue, delivery);
 }

@@ -155,9 +155,7 @@ static struct bytes domain_of(struct bytes address)
 static void fail_unroutable(struct queue *queue, struct message *message, struct slot *slot)
 {
     struct bytes reason = BYTES("no route: the address has no domain, or one that is too long");
-    slot_decide(queue, slot, "5.4.4", reason);
-    slot_fail(queue, message, slot);
-    message_todo(queue, message);
+    slot_give_up(queue, message, slot, "5.4.4", reason);
 }
 
 /* Those that are nowhere wait for their instant, or are ready. */
@@ -287,12 +285,6 @@ void slot_set_outcome(struct queue *queue, struct slot *slot, struct outcome *ou
     slot->at_s = at_ms > 0 && at_ms / 1000 <= UINT32_MAX ? (uint32_t)(at_ms / 1000) : 0;
 }
 
-void slot_decide(struct queue *queue, struct slot *slot, const char *status, struct bytes reason)
-{
-    struct outcome *decided = outcome_decided(&queue->outcomes, status, reason, slot->outcome);
-    slot_set_outcome(queue, slot, decided, (int64_t)slot->at_s * 1000);
-}
-
 void slot_count_attempts(struct slot *slot, uint32_t count)
 {
     uint32_t most = UINT16_MAX - slot->attempts;
@@ -324,4 +316,14 @@ void slot_fail(struct queue *queue, struct message *message, struct slot *slot)
         message->has_reverse_path && (slot->notify == 0 || slot->notify & NOTIFY_FAILURE);
     queue->stats.failed++;
     slot_close(queue, message, slot, is_to_be_told ? SLOT_FAILED_UNTOLD : SLOT_FAILED);
+}
+
+void slot_give_up(struct queue *queue, struct message *message, struct slot *slot,
+                  const char *status, struct bytes reason)
+{
+    struct outcome *decided = outcome_decided(&queue->outcomes, status, reason, slot->outcome);
+    slot_set_outcome(queue, slot, decided, (int64_t)slot->at_s * 1000);
+    slot_fail(queue, message, slot);
+    failure_add(queue, message, (size_t)(slot - message->slots));
+    message_todo(queue, message);
 }

@@ -74,6 +74,7 @@ void queue_free(struct queue *queue)
     }
     heap_done(&queue->notices);
     buf_done(&queue->state);
+    failures_done(&queue->failures);
     free(queue->todo);
     free(queue);
 }
@@ -277,6 +278,8 @@ bool queue_spend(struct queue *queue)
 
 static enum queue_effect todo_step(struct queue *queue, struct queue_task *task)
 {
+    if (failure_next(queue, task))
+        return QUEUE_FAILED;
     while (queue->todo_at < queue->todo_count) {
         if (!queue_spend(queue))
             return QUEUE_IDLE;

@@ -80,6 +80,7 @@ enum queue_effect {
     QUEUE_RESOLVE, /* find where the mail of task->lane's domain (its endpoint's host) goes, then
                       queue_resolved() */
     QUEUE_CONNECT, /* open one more connection for task->lane */
+    QUEUE_FAILED,  /* the queue has given up a recipient by itself: log task->failure */
     QUEUE_SAVE,    /* task->id's state is task->state (borrowed until the next call): keep it */
     QUEUE_REPORT,  /* compose and store a DSN with task->report, then queue_reported() */
     QUEUE_REMOVE,  /* task->id is finished: remove it from the spool */
@@ -104,10 +105,19 @@ struct queue_report {
     size_t recipient_count;
 };
 
+/* A recipient that failed without an answer of its own: by age, by what the DNS said, or for want
+ * of a route. Borrowed until the next call. */
+struct queue_failure {
+    const struct envelope *envelope;
+    size_t recipient; /* index */
+    struct bytes status, reply;
+};
+
 struct queue_task {
     struct lane *lane;
     uint64_t id;
     struct bytes state;
+    struct queue_failure failure;
     const struct queue_report *report;
 };
 enum queue_effect queue_step(struct queue *queue, int64_t now_ms, struct queue_task *task);

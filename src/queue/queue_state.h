@@ -187,6 +187,18 @@ struct outcomes {
     uint64_t seed;
 };
 
+/* Slots that the queue gave up by itself and that QUEUE_FAILED has not told yet. */
+struct failures {
+    struct failure {
+        const struct message *message;
+        size_t slot;
+    } * list;
+    size_t at, count, cap;
+    const struct message *opened; /* whose envelope this is; NULL: none */
+    struct envelope envelope;
+    struct arena *arena;
+};
+
 struct queue {
     const struct queue_settings *settings;
     const struct routes *routes;
@@ -210,6 +222,7 @@ struct queue {
     struct message **todo; /* to save, report or remove */
     size_t todo_at, todo_count, todo_cap;
     size_t steps_left; /* of this queue_step: it does a bounded amount of work */
+    struct failures failures;
     struct list work;
     struct list lingering; /* domains' lanes, the longest unused first */
     size_t lingering_count;
@@ -272,12 +285,13 @@ int64_t message_by(const struct message *message);
 /* at_ms: of the attempt. */
 void slot_set_outcome(struct queue *queue, struct slot *slot, struct outcome *outcome_owned,
                       int64_t at_ms);
-/* What the queue itself decided, after the last attempt. */
-void slot_decide(struct queue *queue, struct slot *slot, const char *status, struct bytes reason);
 void slot_count_attempts(struct slot *slot, uint32_t count);
 /* is_told: the sender is to know. */
 void slot_deliver(struct queue *queue, struct message *message, struct slot *slot, bool is_told);
 void slot_fail(struct queue *queue, struct message *message, struct slot *slot);
+/* Fails it by the queue's own decision, after the last attempt if there was one. */
+void slot_give_up(struct queue *queue, struct message *message, struct slot *slot,
+                  const char *status, struct bytes reason);
 
 /* --- delivery.c --------------------------------------------------------------------------------
  */
@@ -387,6 +401,15 @@ void report_due(struct queue *queue, struct report *report);
 /* Forgets a report that is not with the driver. */
 void report_drop(struct queue *queue, struct report *report);
 void report_free(struct report *report);
+
+/* --- failure.c ---------------------------------------------------------------------------------
+ */
+
+/* QUEUE_FAILED is to tell of the slot, before anything else is done with its message. */
+void failure_add(struct queue *queue, const struct message *message, size_t slot);
+/* The next one, for the task; false: there is none. */
+bool failure_next(struct queue *queue, struct queue_task *task);
+void failures_done(struct failures *failures);
 
 /* --- notice.c ----------------------------------------------------------------------------------
  */

@@ -249,14 +249,12 @@ bool lane_fail_some(struct queue *queue, struct lane *lane, int64_t now_ms)
     for (size_t i = 0; i < FAIL_BATCH && lane->ready > 0; i++) {
         struct delivery *delivery = rows_any(lane);
         struct message *message = delivery->message;
-        message_todo(queue, message);
         delivery_withdraw(queue, delivery);
         for (size_t j = 0; j < message->slot_count; j++) {
             struct slot *slot = &message->slots[j];
             if (slot->delivery != delivery)
                 continue;
-            slot_decide(queue, slot, lane->failure->status, outcome_reply(lane->failure));
-            slot_fail(queue, message, slot);
+            slot_give_up(queue, message, slot, lane->failure->status, outcome_reply(lane->failure));
         }
         delivery_drop(queue, delivery);
     }

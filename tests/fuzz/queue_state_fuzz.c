@@ -50,6 +50,7 @@ static bool drive(struct queue *queue, int64_t now_ms, enum delivery_outcome out
     struct queue_delivery *delivery;
     switch (queue_step(queue, now_ms, &task)) {
     case QUEUE_IDLE: return false;
+    case QUEUE_FAILED: ASSERT(task.failure.reply.len > 0); return true;
     case QUEUE_SAVE: return true;
     case QUEUE_REMOVE: return true;
     case QUEUE_REPORT: queue_reported(queue, task.report->id, true, now_ms); return true;

@@ -90,6 +90,7 @@ def test_what_the_names_forbid_is_bounced(launch, domain, status):
     send(server, domain, [f"carol@{domain}"])
     server.wait_queue_empty()
     assert [event["status"] for event in server.events("resolve-failed")] == [status]
+    assert [event["status"] for event in server.events("failed")] == [status]
     bounce = server.arrival("ann", domain)
     assert bounce.return_path == "<>"
     assert f"Status: {status}\n".encode() in bounce.sent

@@ -254,6 +254,8 @@ def test_what_the_dns_forbids_bounces(internet, domain, status, words):
     assert words in text.replace("\n", " ").replace("  ", " ")
     (event,) = net.server.events("resolve-failed", domain=domain)
     assert event["status"] == status
+    (event,) = net.server.events("failed", to=f"carol@{domain}")
+    assert event["status"] == status and words in event["reply"] and event["id"]
 
 
 def test_a_bounce_names_the_host_that_refused(internet):

@@ -59,6 +59,7 @@ static void suspended_lane_expires_its_row(void **state)
         world->now_ms = queue_deadline(world->queue);
     }
     assert_true(world->now_ms >= end_ms && world->now_ms < end_ms + 2 * HOUR_MS);
+    expect_failed(world, 1, "ann@a.example", "5.4.7");
     expect_step(world, &task, QUEUE_SAVE);
     expect_report(world, 1, "5.4.7",
                   "not delivered within 5 days; the last attempt: cannot connect");

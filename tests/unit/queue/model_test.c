@@ -88,6 +88,19 @@ static bool may_fail_unasked(const struct model *model, const struct kept *kept,
            bytes_ends_nocase(address, BYTES("@moves.example"));
 }
 
+static void on_failed(struct model *model, const struct queue_task *task)
+{
+    struct kept *kept = find(model, task->id);
+    size_t recipient = task->failure.recipient;
+    hold(model, recipient < kept->envelope.recipient_count);
+    hold(model, bytes_equal(task->failure.envelope->recipients[recipient].address,
+                            kept->recipients[recipient].address));
+    hold(model, task->failure.status.len > 0 && task->failure.reply.len > 0);
+    hold(model, kept->now.fate[recipient] == FATE_OPEN);
+    hold(model, may_fail_unasked(model, kept, recipient));
+    kept->now.fate[recipient] = FATE_FAILED;
+}
+
 static void on_report(struct model *model, const struct queue_report *report)
 {
     struct kept *kept = find(model, report->id);
@@ -108,10 +121,7 @@ static void on_report(struct model *model, const struct queue_report *report)
             continue;
         }
         hold(model, notify == 0 || notify & NOTIFY_FAILURE);
-        hold(model, kept->now.fate[recipient] == FATE_FAILED ||
-                        (kept->now.fate[recipient] == FATE_OPEN &&
-                         may_fail_unasked(model, kept, recipient)));
-        kept->now.fate[recipient] = FATE_FAILED;
+        hold(model, kept->now.fate[recipient] == FATE_FAILED);
     }
 }
 
@@ -131,16 +141,14 @@ static void on_remove(struct model *model, uint64_t id)
     for (size_t i = 0; i < kept->envelope.recipient_count && !kept->is_deleted; i++) {
         uint8_t notify = kept->recipients[i].notify;
         bool wants_failure = notify == 0 || notify & NOTIFY_FAILURE;
-        if (kept->now.fate[i] == FATE_OPEN)
-            hold(model, may_fail_unasked(model, kept, i));
+        hold(model, kept->now.fate[i] != FATE_OPEN);
         if (kept->now.fate[i] != FATE_DELIVERED && kept->envelope.reverse_path.len && wants_failure)
             hold(model, kept->now.is_told[i]);
     }
     hold(model, !is_active(model, id));
 }
 
-/* What is known of a message that nothing is being done for is saved. (When the queue itself failed
- * a recipient, and whether that was saved, shows only in its report.) */
+/* What is known of a message that nothing is being done for is saved. */
 static void hold_saved(struct model *model)
 {
     for (size_t i = 0; i < model->count; i++) {
@@ -151,8 +159,7 @@ static void hold_saved(struct model *model)
         hold(model, kept->now.is_held == kept->saved.is_held);
         for (size_t j = 0; j < kept->envelope.recipient_count; j++) {
             hold(model, kept->now.is_told[j] == kept->saved.is_told[j]);
-            hold(model, kept->now.fate[j] == kept->saved.fate[j] ||
-                            (kept->now.fate[j] == FATE_FAILED && may_fail_unasked(model, kept, j)));
+            hold(model, kept->now.fate[j] == kept->saved.fate[j]);
         }
     }
 }
@@ -273,6 +280,7 @@ static void pump(struct model *model)
             model->connections[model->connection_count++] =
                 (struct connection){.lane = task.lane, .is_opening = true};
             continue;
+        case QUEUE_FAILED: on_failed(model, &task); continue;
         case QUEUE_SAVE: {
             struct kept *kept = find(model, task.id);
             free(kept->state);

@@ -190,6 +190,7 @@ static void unroutable_fails_at_once(void **state)
     struct world *world = world_new();
     struct queue_task task;
     world_add(world, 1, "ann@");
+    expect_failed(world, 1, "ann@", "5.4.4");
     expect_step(world, &task, QUEUE_SAVE);
     expect_report(world, 1, "5.4.4",
                   "no route: the address has no domain, or one that is too long");
@@ -197,6 +198,7 @@ static void unroutable_fails_at_once(void **state)
     expect_step(world, &task, QUEUE_REMOVE);
     world->envelope.reverse_path = BYTES_NONE;
     world_add(world, 2, "ann");
+    expect_failed(world, 2, "ann", "5.4.4");
     expect_step(world, &task, QUEUE_REMOVE);
     world_add(world, 3, "");
     expect_step(world, &task, QUEUE_REMOVE);
@@ -300,6 +302,7 @@ static void too_old_fails_after_a_last_attempt(void **state)
     }
     assert_true(world->now_ms == end_ms && attempts > 100);
     world_attempt(world, lane, DEFERRED, "451 still");
+    expect_failed(world, 1, "ann@a.example", "5.4.7");
     expect_step(world, &task, QUEUE_SAVE);
     expect_report(world, 1, "5.4.7", "not delivered within 5 days; the last attempt: 451 still");
     queue_reported(world->queue, 1, true, world->now_ms);
@@ -341,8 +344,10 @@ static void deliver_by_returns_in_time(void **state)
     world->now_ms += MINUTE_MS;
     /* One waits for its next attempt, the other for the connection: neither is made. */
     assert_null(queue_take(world->queue, lane, 1, world->now_ms));
+    expect_failed(world, 2, "ann@a.example", "5.4.7");
     expect_step(world, &task, QUEUE_SAVE);
     expect_report(world, 2, "5.4.7", "not delivered by the time the sender set");
+    expect_failed(world, 1, "ann@a.example", "5.4.7");
     expect_step(world, &task, QUEUE_SAVE);
     expect_report(world, 1, "5.4.7",
                   "not delivered by the time the sender set; the last attempt: 451 later");
@@ -436,6 +441,7 @@ static void reload_routes_anew(void **state)
     expect_step(world, &task, QUEUE_SAVE);
     assert_int_equal(task.id, 2);
     world_resolved(world, domain, MX_FAILED, "5.1.2 no such domain");
+    expect_failed(world, 2, "bob@b.example", "5.1.2");
     expect_step(world, &task, QUEUE_SAVE);
     expect_report(world, 2, "5.1.2", "no such domain");
     queue_reported(world->queue, 2, true, world->now_ms);
@@ -605,6 +611,7 @@ static void held_waits_for_release(void **state)
     struct lane *second = world_connect(world);
     world_attempt(world, task.lane, DEFERRED, "451 later");
     world_attempt(world, second, DELIVERED, "250 ok");
+    expect_failed(world, 1, "ann@a.example", "5.4.7");
     expect_step(world, &task, QUEUE_SAVE);
     expect_step(world, &task, QUEUE_REPORT);
     assert_int_equal(task.report->recipient_count, 1);
@@ -737,9 +744,12 @@ static void a_hundred_thousand(void **state)
     world->now_ms += world->settings.expire_ms;
     expect_step(world, &task, QUEUE_CONNECT);
     world_fail_connection(world, task.lane, "no answer");
-    for (removed = 0; world_step(world, &task) != QUEUE_IDLE;)
-        removed++;
-    assert_int_equal(removed, MESSAGES / 2);
+    size_t failed = removed = 0;
+    for (enum queue_effect effect; (effect = world_step(world, &task)) != QUEUE_IDLE;) {
+        failed += effect == QUEUE_FAILED;
+        removed += effect == QUEUE_REMOVE;
+    }
+    assert_true(failed == MESSAGES / 2 && removed == MESSAGES / 2);
     assert_int_equal(queue_stats(world->queue).lanes, 0);
     world_free(world);
 }

@@ -7,12 +7,20 @@
 /* --- One report -------------------------------------------------------------------------------
  */
 
+/* What comes before a report or a connection, and is of no interest here. */
+static enum queue_effect step_on(struct world *world, struct queue_task *task)
+{
+    enum queue_effect effect;
+    do
+        effect = world_step(world, task);
+    while (effect == QUEUE_SAVE || effect == QUEUE_FAILED);
+    return effect;
+}
+
 static size_t report_size(struct world *world, uint64_t id)
 {
     struct queue_task task;
-    enum queue_effect effect;
-    while ((effect = world_step(world, &task)) == QUEUE_SAVE)
-        continue;
+    enum queue_effect effect = step_on(world, &task);
     if (effect == QUEUE_IDLE)
         return 0;
     assert_int_equal(effect, QUEUE_REPORT);
@@ -24,10 +32,7 @@ static size_t report_size(struct world *world, uint64_t id)
 static struct lane *ask_connection(struct world *world)
 {
     struct queue_task task;
-    enum queue_effect effect;
-    while ((effect = world_step(world, &task)) == QUEUE_SAVE)
-        continue;
-    assert_int_equal(effect, QUEUE_CONNECT);
+    assert_int_equal(step_on(world, &task), QUEUE_CONNECT);
     return task.lane;
 }
 

@@ -186,6 +186,20 @@ static inline void world_fail_connection(struct world *world, struct lane *lane,
     queue_disconnected(world->queue, lane, &failure, world->now_ms);
 }
 
+/* The queue has given up this recipient. */
+static inline void expect_failed(struct world *world, uint64_t id, const char *address,
+                                 const char *status)
+{
+    struct queue_task task;
+    expect_step(world, &task, QUEUE_FAILED);
+    assert_int_equal(task.id, id);
+    const struct envelope *envelope = task.failure.envelope;
+    assert_true(
+        bytes_equal(envelope->recipients[task.failure.recipient].address, bytes_of(address)));
+    assert_true(bytes_equal(task.failure.status, bytes_of(status)));
+    assert_true(task.failure.reply.len > 0);
+}
+
 static inline void expect_report(struct world *world, uint64_t id, const char *status,
                                  const char *reply)
 {
