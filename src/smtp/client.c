@@ -11,7 +11,8 @@ enum {
     /* A buffer that grew larger is not kept between two runs of text. */
     OUTPUT_KEPT = 64 * 1024,
     /* The server has nothing to do for QUIT, and nothing depends on its reply; but while it is
-     * awaited, the connection takes a place that another could have. */
+     * awaited, the connection takes a place that another could have. The same holds for what a
+     * server may say after 421. */
     QUIT_TIMEOUT_MS = 5 * 1000,
 };
 
@@ -33,6 +34,7 @@ struct smtp_client *smtp_client_new(const struct smtp_client_settings *settings,
     /* What is handed in between two flushes is the driver's to bound. */
     buf_init(&client->output, SIZE_MAX);
     buf_init(&client->lost_reason, REPLY_LIMIT);
+    buf_init(&client->farewell_text, REPLY_LIMIT);
     return client;
 }
 
@@ -43,6 +45,7 @@ void smtp_client_free(struct smtp_client *client)
     buf_done(&client->input);
     buf_done(&client->output);
     buf_done(&client->lost_reason);
+    buf_done(&client->farewell_text);
     free(client->transfer);
     free(client);
 }
@@ -114,6 +117,8 @@ static int64_t timeout_ms(const struct smtp_client *client)
 {
     const struct smtp_client_settings *settings = &client->settings;
     bool is_sending = client->output.len > client->output_at;
+    if (client->is_leaving)
+        return QUIT_TIMEOUT_MS;
     switch (client->stage) {
     case STAGE_GREETING: return settings->greeting_timeout_ms;
     case STAGE_EHLO:
@@ -153,6 +158,10 @@ void smtp_client_expire(struct smtp_client *client, int64_t now_ms)
         client->stage = STAGE_CLOSED;
         return;
     }
+    if (client->is_leaving) {
+        client_end(client, &client->farewell);
+        return;
+    }
     struct buf text;
     buf_init(&text, REPLY_LIMIT);
     buf_addf(&text, "timed out %s", client_deed(client));
@@ -176,6 +185,10 @@ static void lose(struct smtp_client *client)
         client->stage = STAGE_CLOSED;
         return;
     }
+    if (client->is_leaving) {
+        client_end(client, &client->farewell);
+        return;
+    }
     struct buf text;
     buf_init(&text, 2 * REPLY_LIMIT);
     buf_add(&text, buf_view(&client->lost_reason));
@@ -187,7 +200,8 @@ static void lose(struct smtp_client *client)
 /* A whole reply has been read. */
 static void reply_heard(struct smtp_client *client)
 {
-    if (client->scan.code == 421 && client->stage != STAGE_QUIT) {
+    bool is_farewell = client->scan.code == 421 && client->stage != STAGE_QUIT;
+    if (is_farewell && !client_text_has_others(client)) {
         struct delivery_result verdict = client_judge(client, AT_SESSION);
         buf_free(&client->output);
         client->output_at = 0;
@@ -314,6 +328,10 @@ enum smtp_client_effect smtp_client_step(struct smtp_client *client)
         if (client->stage == STAGE_CLOSED) {
             transfer_drop(client);
             return CLIENT_CLOSE;
+        }
+        if (is_over(client) && client->is_leaving) {
+            client_end(client, &client->farewell);
+            continue;
         }
         if (is_over(client)) {
             client->stage = STAGE_READY;

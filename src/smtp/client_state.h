@@ -70,6 +70,10 @@ struct smtp_client {
     struct delivery_result failure;
     bool has_failed;
     enum client_security security;
+    bool is_leaving; /* in LMTP, 421 was the reply for one recipient: the farewell, for those that
+                        get none of their own */
+    struct delivery_result farewell;
+    struct buf farewell_text;
     bool is_lost, was_heard;
     struct buf lost_reason;
 
@@ -104,6 +108,8 @@ void client_mail_reply(struct smtp_client *client);
 
 /* A reply in STAGE_TEXT, STAGE_CHUNKS, STAGE_END or STAGE_EMPTY. */
 void client_text_reply(struct smtp_client *client);
+/* Is a reply that comes now one recipient's, and may those of others be behind it? */
+bool client_text_has_others(const struct smtp_client *client);
 bool client_text_is_wanted(const struct smtp_client *client);
 
 /* client_result.c */

@@ -82,6 +82,26 @@ static void chunk_refused(struct smtp_client *client)
     client_settle_all(client, &verdict);
 }
 
+bool client_text_has_others(const struct smtp_client *client)
+{
+    return client->stage == STAGE_END && client->settings.dialect == DIALECT_LMTP &&
+           client->transfer->open > 1;
+}
+
+/* 421 for one recipient of several (RFC 2033, 4.2): the server goes (RFC 5321, 3.8), but has
+ * perhaps decided on the others. Who is answered 250 has the message, and must not get it again. */
+static void note_farewell(struct smtp_client *client, struct delivery_result *verdict)
+{
+    /* The text has been sent: no other host is to be tried at once. */
+    verdict->was_connection = false;
+    if (client->is_leaving)
+        return;
+    client->is_leaving = true;
+    buf_add(&client->farewell_text, verdict->reply);
+    client->farewell = *verdict;
+    client->farewell.reply = buf_view(&client->farewell_text);
+}
+
 /* The reply to the whole message; in LMTP, to the next recipient's. */
 static void end_answered(struct smtp_client *client)
 {
@@ -91,6 +111,8 @@ static void end_answered(struct smtp_client *client)
         client_settle_all(client, &verdict);
     } else {
         size_t place = 0;
+        if (client->scan.code == 421)
+            note_farewell(client, &verdict);
         while ((transfer->marks[place] & (RCPT_ACCEPTED | RCPT_DONE)) != RCPT_ACCEPTED)
             place++;
         client_settle(client, place, &verdict);

@@ -66,6 +66,8 @@ ROWS = [
     ("half a reply, and closes", OK + "250 2.0", True, ["b", "c"], []),
     ("the first line of a reply, and closes", OK + "250-2.0.0 yes\r\n", True, ["b", "c"], []),
     ("421 instead of the rest", OK + "421 4.3.2 closing\r\n", True, ["b", "c"], []),
+    ("421 for the first, then the rest", "421 4.3.2 not this one\r\n" + OK * 2, True, ["a"], []),
+    ("421 in the middle, and silence", OK + "421 4.3.2 closing\r\n", False, ["b", "c"], []),
     ("4xx in the middle", OK + "451 4.2.0 box is locked\r\n" + OK, False, ["b"], []),
     ("5xx in the middle", OK + "550 5.2.1 box is closed\r\n" + OK, False, [], ["b"]),
     # It waits for something that nobody has: what it says from there on is not believed.

@@ -475,6 +475,31 @@ static const struct row lmtp_rows[] = {
      "0 delivered 250 2.0.0: 250 for ann\n"
      "1 deferred 0 4.4.2: the line is dead (waiting for the reply to the message)\n"
      "end deferred 0 4.4.2 connection: the line is dead (waiting for the reply to the message)\n"},
+    {"421 for one, then the other's", DIALECT_LMTP, PLAIN, 2,
+     LMTP FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                       "S: 421 4.3.2 not ann\nS: 250 for bob\n",
+     "0 deferred 421 4.3.2: 421 4.3.2 not ann\n1 delivered 250 2.0.0: 250 for bob\n"
+     "end deferred 421 4.3.2 connection: 421 4.3.2 not ann\n"},
+    {"421 for one, then a hangup", DIALECT_LMTP, PLAIN, 1,
+     LMTP FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                       "S: 421 bye\nX: hangup\n",
+     "0 deferred 421 4.3.2: 421 bye\n1 deferred 421 4.3.2: 421 bye\n"
+     "end deferred 421 4.3.2 connection: 421 bye\n"},
+    {"421 for one, then silence", DIALECT_LMTP, PLAIN, 1,
+     LMTP FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                       "S: 421 bye\nX: expire\n",
+     "0 deferred 421 4.3.2: 421 bye\n1 deferred 421 4.3.2: 421 bye\n"
+     "end deferred 421 4.3.2 connection: 421 bye\n"},
+    {"421 for each", DIALECT_LMTP, PLAIN, 1,
+     LMTP FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                       "S: 421 not ann\nS: 421 not bob\n",
+     "0 deferred 421 4.3.2: 421 not ann\n1 deferred 421 4.3.2 connection: 421 not bob\n"
+     "end deferred 421 4.3.2 connection: 421 not bob\n"},
+    {"421 for the last", DIALECT_LMTP, PLAIN, 1,
+     LMTP FROM ANN BOB "C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n" TEXT_SAID
+                       "S: 250 for ann\nS: 421 bye\n",
+     "0 delivered 250 2.0.0: 250 for ann\n1 deferred 421 4.3.2 connection: 421 bye\n"
+     "end deferred 421 4.3.2 connection: 421 bye\n"},
     {"one reply a recipient in chunks", DIALECT_LMTP, LARGE, 1,
      "S: 220 x\nC: LHLO me.example\nS: 250-x\nS: 250-CHUNKING\nS: 250 PIPELINING\n" FROM ANN BOB
      "S: 250 ok\nS: 250 ok\nS: 250 ok\nC: BDAT 5 LAST\nC: Hi.\nS: 550 ann\nS: 250 bob\n" BYE,
