@@ -23,13 +23,14 @@ int command_check(const struct options *options)
     struct buf problems;
     buf_init(&problems, 65536);
     struct config *config = config_load(options->config, &problems);
+    bool is_good = config && config_read_anchor(config, &problems);
     if (options->is_json)
         print_json(buf_view(&problems));
-    else if (config)
+    else if (is_good)
         printf("%s is good\n", options->config);
     else
         printf("%.*s", BYTES_ARGS(buf_view(&problems)));
-    int status = config ? EXIT_GOOD : EXIT_BAD;
+    int status = is_good ? EXIT_GOOD : EXIT_BAD;
     buf_done(&problems);
     config_free(config);
     return status;

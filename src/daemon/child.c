@@ -21,11 +21,12 @@ const char *child_role_word(enum child_role role)
     return role_words[role];
 }
 
-/* The two texts "path NUL folder NUL" of an IPC_CONFIG. */
-static bool scan_places(struct bytes payload, const char **path, const char **folder)
+/* The texts "path NUL folder NUL anchor" of an IPC_CONFIG. */
+static bool scan_places(struct bytes payload, const char **path, const char **folder,
+                        struct bytes *anchor)
 {
-    struct bytes first, rest, second, end;
-    if (!bytes_cut(payload, 0, &first, &rest) || !bytes_cut(rest, 0, &second, &end) || end.len)
+    struct bytes first, rest, second;
+    if (!bytes_cut(payload, 0, &first, &rest) || !bytes_cut(rest, 0, &second, anchor))
         return false;
     *path = (const char *)first.at;
     *folder = (const char *)second.at;
@@ -35,8 +36,9 @@ static bool scan_places(struct bytes payload, const char **path, const char **fo
 struct config *child_config(const struct ipc_message *message, struct buf *problems)
 {
     const char *path, *folder;
+    struct bytes anchor;
     struct stat status;
-    if (message->fd < 0 || !scan_places(message->payload, &path, &folder) ||
+    if (message->fd < 0 || !scan_places(message->payload, &path, &folder, &anchor) ||
         fstat(message->fd, &status) != 0 || status.st_size > SCHEMA_TEXT_LIMIT) {
         buf_addf(problems, "the supervisor handed over no configuration\n");
         return NULL;
@@ -52,6 +54,8 @@ struct config *child_config(const struct ipc_message *message, struct buf *probl
             buf_grow(&text, (size_t)got);
     }
     struct config *config = config_parse(buf_view(&text), path, folder, problems);
+    if (config)
+        config_set_anchor(config, anchor);
     buf_done(&text);
     return config;
 }
@@ -173,7 +177,7 @@ static bool child_confine(const struct child *child, struct error *err)
     const struct config *config = child->config;
     char shard[4096];
     snprintf(shard, sizeof shard, "%s/%u", config->spool.path, child->index);
-    struct confine_rule rules[4] = {{config->trace_folder, CONFINE_WRITE}};
+    struct confine_rule rules[3] = {{config->trace_folder, CONFINE_WRITE}};
     size_t count = 1;
     switch (child->role) {
     case CHILD_WORKER:
@@ -182,9 +186,6 @@ static bool child_confine(const struct child *child, struct error *err)
         rules[count++] = (struct confine_rule){shard, CONFINE_WRITE};
         /* Synced when a shard is made in it, for which it is opened to read. */
         rules[count++] = (struct confine_rule){config->spool.path, CONFINE_READ};
-        if (config->resolver.trust_anchor)
-            rules[count++] =
-                (struct confine_rule){config->resolver.trust_anchor, CONFINE_READ_FILE};
         break;
     case CHILD_MAILBOX:
         rules[count++] = (struct confine_rule){config->mailbox_root, CONFINE_WRITE};

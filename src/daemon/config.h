@@ -60,13 +60,19 @@ struct config {
     } limits;
 };
 
-/* Reads and checks the file. NULL: `problems` has a line each ("FILE:LINE: what; what to write
- * instead"). */
+/* Reads and checks the file, not those that it names. NULL: `problems` has a line each ("FILE:LINE:
+ * what; what to write instead"). */
 struct config *config_load(const char *path, struct buf *problems);
 /* The same for a text already read; path and folder as config_load would have them. What the
  * supervisor hands to its children. */
 struct config *config_parse(struct bytes text, const char *path, const char *folder,
                             struct buf *problems);
+/* Reads the file of resolver.trust_anchor, if there is one, into resolver.anchor_records. False,
+ * and a line in problems with the file's own line: it cannot be read, or is no list of DS or DNSKEY
+ * records. */
+MUST_CHECK bool config_read_anchor(struct config *config, struct buf *problems);
+/* The records as another process has read them; copied. */
+void config_set_anchor(struct config *config, struct bytes records);
 void config_free(struct config *config);
 /* Reads the file's text as it is, up to the limit of a configuration; *folder_owned is the absolute
  * folder that it lies in. */

@@ -40,7 +40,7 @@ struct supervisor {
     struct slots slots;
     int signal_fd;
     enum phase phase;
-    bool was_ready;
+    bool was_ready, cannot_start;
     int64_t stop_ms; /* children are killed then */
     struct {
         bool is_under_way, is_from_control;
@@ -104,9 +104,11 @@ static struct config *load(const char *path, int *text_fd, struct buf *problems)
         return NULL;
     }
     struct config *config = config_parse(buf_view(&text), path, folder, problems);
-    *text_fd = config ? seal_text(buf_view(&text), &err) : -1;
-    if (config && *text_fd < 0) {
+    bool is_good = config && config_read_anchor(config, problems);
+    *text_fd = is_good ? seal_text(buf_view(&text), &err) : -1;
+    if (is_good && *text_fd < 0)
         buf_addf(problems, "%s\n", err.text);
+    if (*text_fd < 0) {
         config_free(config);
         config = NULL;
     }
@@ -144,8 +146,6 @@ static void find_restarts(const struct config *old, const struct config *new, st
         {"spool", is_same_text(old->spool.path, new->spool.path)},
         {"run", is_same_text(old->run_folder, new->run_folder)},
         {"user", is_same_text(old->user, new->user)},
-        {"resolver.trust_anchor",
-         is_same_text(old->resolver.trust_anchor, new->resolver.trust_anchor)},
         {"deliver", is_same_text(old->mailbox_root, new->mailbox_root)},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
@@ -372,6 +372,22 @@ static void hear(struct supervisor *supervisor, struct slot *slot)
     }
 }
 
+/* A process that gives up before the server was ever ready would do so again: whoever started the
+ * server is to know. Later, and after a crash, it is started again. */
+static void note_end(struct supervisor *supervisor, struct slot *slot, int status)
+{
+    bool gave_up = supervisor->phase == PHASE_SERVING && !supervisor->was_ready &&
+                   slot->state == SLOT_STARTING && WIFEXITED(status) && WEXITSTATUS(status) != 0;
+    slot_ended(slot, status, gave_up || supervisor->phase != PHASE_SERVING);
+    if (!gave_up)
+        return;
+    char reason[80];
+    snprintf(reason, sizeof reason, "%s cannot begin; a line of its own says why", slot->name);
+    log_error("start-failed", LOG_TEXT("reason", reason));
+    supervisor->cannot_start = true;
+    begin_stop(supervisor);
+}
+
 static void reap(struct supervisor *supervisor)
 {
     int status;
@@ -379,7 +395,7 @@ static void reap(struct supervisor *supervisor)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         for (size_t i = 0; i < supervisor->slots.count; i++)
             if (supervisor->slots.rows[i].pid == pid)
-                slot_ended(&supervisor->slots.rows[i], status, supervisor->phase != PHASE_SERVING);
+                note_end(supervisor, &supervisor->slots.rows[i], status);
 }
 
 static void take_signals(struct supervisor *supervisor)
@@ -534,6 +550,7 @@ int supervisor_run(const char *config_path)
     bool is_good = prepare(supervisor, &err);
     if (is_good) {
         serve(supervisor);
+        is_good = !supervisor->cannot_start;
         log_info("stopped", LOG_INT("pid", getpid()));
     } else {
         log_error("start-failed", LOG_TEXT("reason", err.text));

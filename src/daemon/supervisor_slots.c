@@ -143,6 +143,7 @@ void slot_give_config(const struct slots *slots, struct slot *slot)
     buf_add_byte(&places, 0);
     buf_add(&places, bytes_of(slots->config->folder));
     buf_add_byte(&places, 0);
+    buf_add(&places, slots->config->resolver.anchor_records);
     send_or_end(slot, &(struct ipc_message){
                           .type = IPC_CONFIG, .payload = buf_view(&places), .fd = slots->text_fd});
     buf_done(&places);

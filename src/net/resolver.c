@@ -28,6 +28,7 @@ enum {
     FILE_LIMIT = 1 << 20,       /* of hosts and resolv.conf; what is behind is not read */
     ESCAPED_NAME = 253 * 4 + 1, /* each byte as \DDD */
     PATH_ROOM = 4096,
+    ANCHOR_LINE = 32 * 1024,
 };
 static const int64_t TIMEOUT_MS = 10000;
 
@@ -85,6 +86,7 @@ struct ground {
     struct buf servers; /* "127.0.0.1:5353 [::1]:53" */
     struct buf hosts;   /* the file's text */
     char anchor[PATH_ROOM];
+    struct buf anchor_records;
     int64_t timeout_ms;
     size_t running_limit, waiting_limit;
 };
@@ -188,6 +190,7 @@ static void ground_init(struct ground *ground, const struct resolver_settings *s
     };
     buf_init(&ground->servers, 4096);
     buf_init(&ground->hosts, FILE_LIMIT + 4096);
+    buf_init(&ground->anchor_records, FILE_LIMIT);
     for (size_t i = 0; i < settings->server_count && i < RESOLVER_SERVER_LIMIT; i++)
         add_server(&ground->servers, bytes_of(settings->servers[i]));
     if (settings->server_count == 0)
@@ -200,12 +203,15 @@ static void ground_init(struct ground *ground, const struct resolver_settings *s
             anchor = system_anchors[i];
     if (settings->is_validating && anchor)
         snprintf(ground->anchor, sizeof ground->anchor, "%s", anchor);
+    if (ground->anchor[0] && settings->trust_anchor)
+        buf_add(&ground->anchor_records, settings->anchor_records);
 }
 
 static void ground_done(struct ground *ground)
 {
     buf_done(&ground->servers);
     buf_done(&ground->hosts);
+    buf_done(&ground->anchor_records);
 }
 
 bool resolver_is_like(const struct resolver *resolver, const struct resolver_settings *settings)
@@ -215,7 +221,9 @@ bool resolver_is_like(const struct resolver *resolver, const struct resolver_set
     ground_init(&want, settings);
     bool is_like = bytes_equal(buf_view(&have->servers), buf_view(&want.servers)) &&
                    bytes_equal(buf_view(&have->hosts), buf_view(&want.hosts)) &&
-                   strcmp(have->anchor, want.anchor) == 0 && have->timeout_ms == want.timeout_ms &&
+                   strcmp(have->anchor, want.anchor) == 0 &&
+                   bytes_equal(buf_view(&have->anchor_records), buf_view(&want.anchor_records)) &&
+                   have->timeout_ms == want.timeout_ms &&
                    have->running_limit == want.running_limit &&
                    have->waiting_limit == want.waiting_limit;
     ground_done(&want);
@@ -565,6 +573,29 @@ static bool is_readable(const char *path)
     return fd >= 0;
 }
 
+static bool add_anchor(struct resolver *resolver, struct error *err)
+{
+    const char *path = resolver_anchor(resolver);
+    struct bytes record, rest = buf_view(&resolver->ground.anchor_records);
+    int failed = 0;
+    if (!path)
+        return true;
+    if (rest.len == 0) {
+        if (!is_readable(path))
+            return error_set(err, errno, "trust anchor %s", path);
+        failed = ub_ctx_add_ta_file(resolver->unbound, path);
+    }
+    while (rest.len && !failed) {
+        char line[ANCHOR_LINE];
+        bytes_cut(rest, '\n', &record, &rest);
+        int len = snprintf(line, sizeof line, "%.*s", BYTES_ARGS(record));
+        if ((size_t)len >= sizeof line)
+            return error_set(err, 0, "trust anchor %s: a record is too long", path);
+        failed = ub_ctx_add_ta(resolver->unbound, line);
+    }
+    return !failed || error_set(err, 0, "trust anchor %s: %s", path, ub_strerror(failed));
+}
+
 static bool set_up(struct resolver *resolver, struct error *err)
 {
     struct ub_ctx *unbound = resolver->unbound;
@@ -578,12 +609,9 @@ static bool set_up(struct resolver *resolver, struct error *err)
         if (!add_forward(unbound, server, err))
             return false;
     }
-    const char *anchor = resolver_anchor(resolver);
-    if (anchor && !is_readable(anchor))
-        return error_set(err, errno, "trust anchor %s", anchor);
-    int failed = anchor ? ub_ctx_add_ta_file(unbound, anchor) : 0;
-    if (!failed)
-        failed = ub_ctx_async(unbound, 1);
+    if (!add_anchor(resolver, err))
+        return false;
+    int failed = ub_ctx_async(unbound, 1);
     return !failed || error_set(err, 0, "libunbound: %s", ub_strerror(failed));
 }
 

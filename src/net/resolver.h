@@ -23,6 +23,8 @@ struct resolver_settings {
     bool is_validating; /* by DNSSEC, if there is a trust anchor */
     const char
         *trust_anchor; /* a file of DS or DNSKEY records; NULL: the system's, if it has one */
+    struct bytes anchor_records; /* of that file, a line each, where they have been read; else it is
+                                    read here */
     /* For tests; NULL and 0 take the defaults. */
     const char *resolv_conf, *hosts; /* /etc/resolv.conf, /etc/hosts */
     int64_t timeout_ms;              /* for all questions of an order: 10 s */

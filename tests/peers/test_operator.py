@@ -357,6 +357,52 @@ def test_reload_with_a_mistake_changes_nothing(launch):
     server.config_path.write_text(good)
 
 
+DIGEST = "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D"
+
+
+def test_a_trust_anchor_is_checked_before_it_is_taken_up(launch):
+    server = launch()
+    anchor = server.folder / "root.key"
+    anchor.write_text(f"; the root\n. IN DS 20326 8 2 {DIGEST[1:]}\n")
+    server.config["resolver"] = {"trust_anchor": "root.key"}
+    server.write_config()
+    assert "root.key:2: the digest is not" in server.command("check", status=1)
+    server.command("reload", status=1)
+    (problem,) = server.events("config-problem")
+    assert not server.events("reloaded")
+    assert "root.key:2: the digest is not" in problem["problem"]
+    # Renamed into place, as such files are: no process may open this one any more.
+    for number in (20326, 38696):
+        following = server.folder / "following.key"
+        following.write_text(f". IN DS {number} 8 2 {DIGEST}\n")
+        following.rename(anchor)
+        server.command("reload")
+    assert [event["trust_anchor"] for event in server.events("resolver")][1:] == [str(anchor)] * 2
+    server.command("reload")
+    assert len(server.events("resolver")) == 3
+    assert not server.events("child-exited")
+
+
+def test_what_cannot_begin_ends_the_start(launch):
+    server = launch()
+    server.stop()
+    shard = server.folder / "spool" / "0"
+    shard.rename(server.folder / "elsewhere")
+    shard.write_text("no folder\n")
+    server.launch()
+    assert server.process.wait(30) == 1
+    server.process = None
+    # Where the kernel confines it, it fails at that already.
+    (event,) = server.events("child-failed") + server.events("worker-failed")
+    assert str(shard) in event["reason"]
+    (event,) = server.events("start-failed")
+    assert event["reason"] == "worker-0 cannot begin; a line of its own says why"
+    assert server.events("child-exited")
+    shard.unlink()
+    (server.folder / "elsewhere").rename(shard)
+    server.start()
+
+
 def test_stop_command_ends_the_server(launch):
     server = launch()
     server.command("stop")

@@ -442,6 +442,61 @@ static void a_file_knows_its_folder(void **state)
     rmdir(folder);
 }
 
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void a_trust_anchor_is_read(void **state)
+{
+    static const struct {
+        const char *name, *text; /* NULL: there is no such file */
+        const char *want;        /* the records; behind a colon what the problem ends with */
+    } rows[] = {
+        {"good", "; root\n. 60 IN DS 1 8 3 ABCD\n", ". IN DS 1 8 3 ABCD\n"},
+        {"bad", "; root\n. IN DS 1 8 3 AB C\n",
+         ":/key:2: the digest is not the hexadecimal one of its type; write DS or DNSKEY records, "
+         "or leave the key out for the system's file\n"},
+        {"empty", "",
+         ":/key: no DS or DNSKEY record in it; write DS or DNSKEY records, or leave the key out "
+         "for "
+         "the system's file\n"},
+        {"missing", NULL,
+         ":/key: No such file or directory; write DS or DNSKEY records, or leave the key out for "
+         "the system's file\n"},
+    };
+    char folder[] = "/tmp/config_test_XXXXXX", path[64], key[64];
+    struct buf problems;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/c.yaml", folder);
+    snprintf(key, sizeof key, "%s/key", folder);
+    write_text(path, GOOD "resolver: {trust_anchor: key}\n");
+    buf_init(&problems, 4096);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        if (rows[i].text)
+            write_text(key, rows[i].text);
+        else
+            unlink(key);
+        buf_clear(&problems);
+        struct config *config = config_load(path, &problems);
+        assert_non_null(config);
+        bool is_right =
+            config_read_anchor(config, &problems)
+                ? bytes_equal(config->resolver.anchor_records, bytes_of(rows[i].want))
+                : rows[i].want[0] == ':' &&
+                      bytes_ends_nocase(buf_view(&problems), bytes_of(rows[i].want + 1));
+        if (!is_right)
+            fail_msg("%s: %.*s", rows[i].name, BYTES_ARGS(buf_view(&problems)));
+        config_free(config);
+    }
+    buf_done(&problems);
+    unlink(path);
+    rmdir(folder);
+}
+
 /* --- Values ----------------------------------------------------------------------------------- */
 
 static const struct {
@@ -509,6 +564,7 @@ int main(void)
         cmocka_unit_test(every_cut_is_safe),
         cmocka_unit_test(a_missing_file_is_said),
         cmocka_unit_test(a_file_knows_its_folder),
+        cmocka_unit_test(a_trust_anchor_is_read),
         cmocka_unit_test(values_are_read),
         cmocka_unit_test(keys_are_listed),
     };
