@@ -9,12 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "daemon/confine.h"
 #include "daemon/schema.h"
 
 enum { SUPERVISOR_FD = 3 };
 
-static const char *const role_words[] = {"worker", "mailbox", "control"};
+static const char *const role_words[] = {"worker", "mailbox", "control", "keeper"};
 
 const char *child_role_word(enum child_role role)
 {
@@ -83,6 +84,18 @@ static bool take_config(struct child *child, const struct ipc_message *message, 
     return child->config != NULL;
 }
 
+static bool take_secret(struct child *child, const struct ipc_message *message, struct error *err)
+{
+    if (child->secret_count == COUNT(child->secrets))
+        return error_set(err, 0, "the supervisor handed over too many secrets");
+    char *name = memory_new(message->payload.len + 1, 1);
+    if (message->payload.len)
+        memcpy(name, message->payload.at, message->payload.len);
+    child->secrets[child->secret_count++] =
+        (struct child_secret){name, message->fd, (int)message->number};
+    return true;
+}
+
 /* One message of the hand-over. */
 static bool take(struct child *child, const struct ipc_message *message, struct error *err)
 {
@@ -91,6 +104,8 @@ static bool take(struct child *child, const struct ipc_message *message, struct 
     case IPC_LISTENER: return take_listener(child, message, err);
     case IPC_PEER: child->control_fd = message->fd; return true;
     case IPC_TOKEN: child->token_fd = message->fd; return true;
+    case IPC_KEEPER: child->keeper_fd = message->fd; return true;
+    case IPC_SECRET: return take_secret(child, message, err);
     case IPC_START: return child->config || error_set(err, 0, "no configuration was handed over");
     case IPC_READY:
     case IPC_STOP:
@@ -123,6 +138,7 @@ bool child_begin(struct child *child, enum child_role role, unsigned index, int 
                             .index = index,
                             .supervisor_fd = supervisor_fd,
                             .control_fd = -1,
+                            .keeper_fd = -1,
                             .token_fd = -1};
     if (role == CHILD_WORKER)
         snprintf(child->name, sizeof child->name, "worker-%u", index);
@@ -167,6 +183,7 @@ static int run_role(struct child *child)
     case CHILD_WORKER: return worker_main(child);
     case CHILD_MAILBOX: return mailbox_main(child);
     case CHILD_CONTROL: return control_main(child);
+    case CHILD_KEEPER: return keeper_main(child);
     }
     return 1;
 }
@@ -185,13 +202,19 @@ static bool child_confine(const struct child *child, struct error *err)
             return error_set(err, errno, "make folder %s", shard);
         rules[count++] = (struct confine_rule){shard, CONFINE_WRITE};
         /* Synced when a shard is made in it, for which it is opened to read. */
-        rules[count++] = (struct confine_rule){config->spool.path, CONFINE_READ};
+        rules[count++] = (struct confine_rule){config->spool.path, CONFINE_LIST};
         break;
     case CHILD_MAILBOX:
         rules[count++] = (struct confine_rule){config->mailbox_root, CONFINE_WRITE};
         break;
     case CHILD_CONTROL:
         rules[count++] = (struct confine_rule){config->run_folder, CONFINE_WRITE};
+        break;
+    case CHILD_KEEPER:
+        rules[count++] = (struct confine_rule){config->accounts_folder, CONFINE_WRITE};
+        rules[count++] = (struct confine_rule){config->keys_folder, CONFINE_READ};
+        if (!confine_network(err))
+            return false;
         break;
     }
     switch (confine(rules, count, err)) {

@@ -9,25 +9,35 @@
 #include "daemon/ipc.h"
 #include "daemon/journal.h"
 
-enum child_role { CHILD_WORKER, CHILD_MAILBOX, CHILD_CONTROL };
+enum child_role { CHILD_WORKER, CHILD_MAILBOX, CHILD_CONTROL, CHILD_KEEPER };
 
 /* The word that names a role on the command line and in process names. */
 const char *child_role_word(enum child_role role);
 
 enum { CHILD_LISTENER_LIMIT = CONFIG_LISTENER_LIMIT };
 
+/* A secret file as the supervisor hands it over: opened, or why it could not be. */
+struct child_secret {
+    char *name; /* owned */
+    int fd;     /* -1: none */
+    int os;     /* errno, then */
+};
+
 struct child {
     enum child_role role;
     unsigned index;    /* of a worker: its shard */
-    char name[32];     /* "worker-0", "mailbox", "control" */
+    char name[32];     /* "worker-0", "mailbox", "control", "keeper" */
     int supervisor_fd; /* IPC */
     int control_fd;    /* worker: IPC to control; -1: none */
+    int keeper_fd;     /* IPC to the keeper; -1: none yet */
     int token_fd;      /* worker: shared memory of the sync token */
     struct config *config;
     struct journal *journal; /* where the log's lines go too: journal_flush() each turn */
     int listeners[CHILD_LISTENER_LIMIT]; /* by the config's listener number; mailbox, control: [0]
                                           */
     size_t listener_count;
+    struct child_secret secrets[CONFIG_SECRET_LIMIT]; /* keeper */
+    size_t secret_count;
 };
 
 /* In the new process: takes the hand-over from the supervisor up to IPC_START, and begins the log
@@ -49,3 +59,4 @@ int child_run(const char *role_word, const char *index);
 int worker_main(struct child *child);
 int mailbox_main(struct child *child);
 int control_main(struct child *child);
+int keeper_main(struct child *child);

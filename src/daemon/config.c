@@ -92,6 +92,12 @@ static const struct schema_key outbound_keys[] = {
 };
 static const struct schema_table outbound_table = {"outbound", outbound_keys, COUNT(outbound_keys)};
 
+static const struct schema_key auth_keys[] = {
+    {"hash_cost", SCHEMA_NUMBER, AT(hash_cost), "5", 1, 11,
+     .help = "of new passwords' yescrypt hashes; one more takes twice the time and memory"},
+};
+static const struct schema_table auth_table = {"auth", auth_keys, COUNT(auth_keys)};
+
 static const struct schema_key log_keys[] = {
     {"level", SCHEMA_WORD, AT(log_level), "info", .words = level_words,
      .help = "the least that is logged"},
@@ -179,6 +185,11 @@ static const struct schema_key top_keys[] = {
     {"spool", SCHEMA_FORM, 0, NULL, .read = read_spool, .table = &spool_table,
      .help = "a path, or a mapping"},
     {"run", SCHEMA_TEXT, AT(run), NULL, .help = "folder of the sockets (default SPOOL/run)"},
+    {"accounts", SCHEMA_TEXT, AT(accounts), NULL,
+     .help = "folder of the account directory (default SPOOL/accounts)"},
+    {"keys", SCHEMA_TEXT, AT(keys), NULL,
+     .help = "folder of private keys that postrider makes (default SPOOL/keys)"},
+    {"auth", SCHEMA_MAP, .table = &auth_table, .help = "logging in"},
     {"user", SCHEMA_TEXT, AT(user), NULL, .help = "to become when started as root"},
     {"workers", SCHEMA_NUMBER, AT(workers), "1", 1, CONFIG_WORKER_LIMIT,
      .help = "processes that accept and deliver, each with a shard of the spool"},
@@ -266,6 +277,10 @@ static void build_paths(struct schema *schema, struct draft *draft)
                                        : print(config, "%s/run", config->spool.path);
     config->control_socket = print(config, "%s/control.sock", config->run_folder);
     config->mailbox_socket = print(config, "%s/mailbox.sock", config->run_folder);
+    config->accounts_folder = draft->accounts.at ? absolute(config, draft->accounts.at)
+                                                 : print(config, "%s/accounts", config->spool.path);
+    config->keys_folder = draft->keys.at ? absolute(config, draft->keys.at)
+                                         : print(config, "%s/keys", config->spool.path);
     config->trace_folder = print(config, "%s/trace", config->spool.path);
     if (!draft->lmtp.at)
         config->mailbox_root =
@@ -299,6 +314,7 @@ static void build_values(struct schema *schema, struct draft *draft)
     draft_rate(schema, &draft->rate, "queue.rate", &config->queue.rate);
     config->user = draft->user.at;
     config->workers = (unsigned)draft->workers;
+    config->auth.hash_cost = (unsigned)draft->hash_cost;
     config->log_level = (enum log_level)draft->log_level;
     config->log_format = (enum log_format)draft->log_format;
     config->outbound.families = (enum address_families)draft->families;
@@ -317,6 +333,43 @@ static void build_resolver(struct draft *draft)
     config->resolver.is_validating = draft->dnssec == DNSSEC_VALIDATE;
     if (draft->trust_anchor.at)
         config->resolver.trust_anchor = absolute(config, draft->trust_anchor.at);
+}
+
+static void build_secrets(struct draft *draft)
+{
+    struct config *config = &draft->config;
+    config->secrets = arena_alloc(config->arena, sizeof draft->secrets);
+    ASSERT(config->secrets);
+    memcpy(config->secrets, draft->secrets, sizeof draft->secrets);
+}
+
+const char *draft_secret(struct schema *schema, struct draft *draft, const struct schema_text *path)
+{
+    struct config *config = &draft->config;
+    char whole[2 * PATH_MAX];
+    struct bytes copy;
+    bool is_absolute = path->at[0] == '/';
+    int len = snprintf(whole, sizeof whole, "%s%s%s", is_absolute ? "" : config->folder,
+                       is_absolute ? "" : "/", path->at);
+    if (path->len == 0 || len < 0 || len >= PATH_MAX) {
+        schema_problem(schema, path->line, "a path has 1 to %d bytes", PATH_MAX - 1);
+        return NULL;
+    }
+    for (size_t i = 0; i < config->secret_count; i++)
+        if (strcmp(draft->secrets[i], whole) == 0)
+            return draft->secrets[i];
+    if (config->secret_count == CONFIG_SECRET_LIMIT) {
+        schema_problem(schema, path->line,
+                       "more than %d files with keys or passwords; put them in the folder keys:",
+                       CONFIG_SECRET_LIMIT);
+        return NULL;
+    }
+    if (!arena_copy(config->arena, (struct bytes){(const uint8_t *)whole, (size_t)len + 1},
+                    &copy)) {
+        schema_problem(schema, path->line, "the values are too long in all");
+        return NULL;
+    }
+    return draft->secrets[config->secret_count++] = (const char *)copy.at;
 }
 
 static void build_listeners(struct schema *schema, struct draft *draft)
@@ -342,8 +395,9 @@ static void build_listeners(struct schema *schema, struct draft *draft)
 /* So that what is built from the values has room for sure. */
 static bool check_lengths(struct schema *schema, struct draft *draft)
 {
-    const struct schema_text *const paths[] = {&draft->spool_path, &draft->run, &draft->mailbox,
-                                               &draft->lmtp, &draft->trust_anchor};
+    const struct schema_text *const paths[] = {
+        &draft->spool_path,   &draft->run,      &draft->mailbox, &draft->lmtp,
+        &draft->trust_anchor, &draft->accounts, &draft->keys};
     for (size_t i = 0; i < COUNT(paths); i++)
         if (paths[i]->at && (paths[i]->len >= PATH_MAX || paths[i]->len == 0)) {
             schema_problem(schema, paths[i]->line, "a path has 1 to %d bytes", PATH_MAX - 1);
@@ -370,6 +424,7 @@ static void build(struct schema *schema, struct draft *draft)
     build_values(schema, draft);
     build_paths(schema, draft);
     build_resolver(draft);
+    build_secrets(draft);
     build_listeners(schema, draft);
     build_local_routes(schema, draft);
 }

@@ -22,7 +22,7 @@ struct config_listener {
     struct smtp_server_settings smtp; /* views into the config */
 };
 
-enum { CONFIG_LISTENER_LIMIT = 64, CONFIG_WORKER_LIMIT = 32 };
+enum { CONFIG_LISTENER_LIMIT = 64, CONFIG_WORKER_LIMIT = 32, CONFIG_SECRET_LIMIT = 64 };
 
 struct config {
     struct arena *arena; /* all texts and arrays below */
@@ -36,9 +36,14 @@ struct config {
     char *mailbox_root;                    /* `deliver: {mailbox: PATH}`; NULL with deliver.lmtp */
     char *run_folder;                      /* sockets: `run: PATH`, default SPOOL/run */
     char *control_socket, *mailbox_socket; /* in the run folder */
-    char *trace_folder;                    /* journals that `postrider trace` reads: SPOOL/trace */
-    char *user;                            /* `user: NAME` to become when started as root; NULL */
-    unsigned workers;                      /* processes (and shards), 1-32; default 1 */
+    char *accounts_folder;                 /* `accounts: PATH`, default SPOOL/accounts */
+    char *keys_folder;                     /* `keys: PATH`, default SPOOL/keys */
+    const char **secrets;                  /* files that the supervisor opens for the keeper, which
+                                              knows each by its name as it stands here: absolute */
+    size_t secret_count;
+    char *trace_folder; /* journals that `postrider trace` reads: SPOOL/trace */
+    char *user;         /* `user: NAME` to become when started as root; NULL */
+    unsigned workers;   /* processes (and shards), 1-32; default 1 */
     enum log_level log_level;
     enum log_format log_format;
     struct {
@@ -49,6 +54,9 @@ struct config {
     struct queue_settings queue;
     struct smtp_client_settings client; /* dialect is set by each connection */
     struct resolver_settings resolver;
+    struct {
+        unsigned hash_cost; /* of yescrypt, 1-11 */
+    } auth;
     struct {
         int64_t connect_timeout_ms;
         enum address_families families;

@@ -14,13 +14,14 @@ struct draft_name {
 struct draft {
     struct config config; /* becomes the result */
     struct smtp_server_settings smtp;
-    struct schema_text hostname, mailbox, lmtp, run, user, spool_path, rate;
-    uint64_t workers, seed;
+    struct schema_text hostname, mailbox, lmtp, run, user, spool_path, rate, accounts, keys;
+    uint64_t workers, seed, hash_cost;
     unsigned log_level, log_format, spool_sync, families;
     struct schema_text trust_anchor;
     unsigned dnssec;
     const char *servers[RESOLVER_SERVER_LIMIT]; /* of the resolver */
-    struct draft_name *domains;                 /* the newest first */
+    const char *secrets[CONFIG_SECRET_LIMIT];
+    struct draft_name *domains; /* the newest first */
     struct config_listener listeners[CONFIG_LISTENER_LIMIT];
     unsigned listener_lines[CONFIG_LISTENER_LIMIT];
 };
@@ -35,6 +36,11 @@ void draft_read_servers(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_routes(struct schema *schema, yaml_node_t *node, void *target);
 /* `tls:` in all its places: none, until TLS is there. */
 void draft_read_tls(struct schema *schema, yaml_node_t *node, void *target);
+
+/* A file that only the keeper may read: adds it to the configuration's secrets, once, and gives its
+ * absolute path, which is its name in requests to the keeper. NULL: reported. */
+const char *draft_secret(struct schema *schema, struct draft *draft,
+                         const struct schema_text *path);
 
 /* "100/m" or nothing. */
 void draft_rate(struct schema *schema, const struct schema_text *text, const char *key,

@@ -5,11 +5,11 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum confine_access { CONFINE_READ, CONFINE_WRITE, CONFINE_READ_FILE };
+enum confine_access { CONFINE_READ, CONFINE_WRITE, CONFINE_READ_FILE, CONFINE_LIST };
 
 struct confine_rule {
-    const char *path; /* a folder and all below it, or for CONFINE_READ_FILE that file alone; one
-                         that does not exist is left out */
+    const char *path; /* a folder and all below it (CONFINE_LIST: its names, but no file), or for
+                         CONFINE_READ_FILE that file alone; one that does not exist is left out */
     enum confine_access access;
 };
 
@@ -21,3 +21,6 @@ enum confine_result {
 /* What every process needs besides (programs, libraries and settings of the system, to read) is
  * allowed by itself. */
 enum confine_result confine(const struct confine_rule *rules, size_t count, struct error *err);
+/* No socket can be made from now on; those that are there stay (seccomp). Elsewhere than on x86-64
+ * and AArch64 it does nothing. */
+MUST_CHECK bool confine_network(struct error *err);

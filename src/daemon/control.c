@@ -142,7 +142,9 @@ static void obey(struct control *control, struct ipc_message *message)
     case IPC_READY:
     case IPC_REQUEST:
     case IPC_REPLY:
-    case IPC_REPLY_END: break;
+    case IPC_REPLY_END:
+    case IPC_KEEPER:
+    case IPC_SECRET: break;
     }
     if (message->fd >= 0)
         close(message->fd);

@@ -11,7 +11,7 @@ enum ipc_type {
     IPC_LISTENER,   /* to a worker: fd is a listening socket, number is the config's listener;
                        to mailbox and control: their Unix listening socket */
     IPC_PEER,       /* to control: fd leads to a worker, number is its index; to a worker: fd leads
-                       to control */
+                       to control; to the keeper: fd leads to one who may ask */
     IPC_TOKEN,      /* to a worker: fd is the shared memory with the disk's sync token */
     IPC_START,      /* to a child: all is handed over, begin */
     IPC_READY,      /* from a child: serving */
@@ -20,7 +20,11 @@ enum ipc_type {
     IPC_RELOADED,   /* from a child and to control: done; payload: problems, empty when none */
     IPC_REQUEST,    /* control to worker: number is the request's serial, payload JSON */
     IPC_REPLY,      /* worker to control: same serial, payload JSON text, more follow */
-    IPC_REPLY_END,  /* the last of a request */
+    IPC_REPLY_END,  /* the last of a request; the one packet that the keeper answers with */
+    IPC_KEEPER,     /* to a child: fd leads to the keeper, in place of the one before */
+    IPC_SECRET,     /* to the keeper: payload is the name of a secret file of the configuration, fd
+                       the file, opened; -1: it could not be, and number is the errno. They come
+                       before the IPC_START or IPC_RELOAD that puts them in force */
 };
 
 enum { IPC_PAYLOAD_LIMIT = 65536 };

@@ -366,7 +366,8 @@ static void on_gone(void *context)
     end_sessions(context, session_kill);
 }
 
-static const struct orders_events order_events = {on_reload, NULL, on_stop, on_gone};
+static const struct orders_events order_events = {
+    .reload = on_reload, .stop = on_stop, .gone = on_gone};
 
 /* --- The process ----------------------------------------------------------------------------- */
 

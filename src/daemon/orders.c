@@ -53,6 +53,19 @@ static void obey(struct orders *orders, struct ipc_message *message)
             message->fd = -1;
         }
         break;
+    case IPC_KEEPER:
+        if (orders->events->keeper && message->fd >= 0) {
+            orders->events->keeper(orders->context, message->fd);
+            message->fd = -1;
+        }
+        break;
+    case IPC_SECRET:
+        if (orders->events->secret) {
+            orders->events->secret(orders->context, message->payload, message->fd,
+                                   (int)message->number);
+            message->fd = -1;
+        }
+        break;
     /* Part of the hand-over before this, or not for children. */
     case IPC_LISTENER:
     case IPC_TOKEN:

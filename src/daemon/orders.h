@@ -9,8 +9,14 @@ struct orders;
 struct orders_events {
     /* A new configuration, checked and good; child->config is still the old one. */
     void (*reload)(void *context, struct config *config_owned);
-    /* A channel to the control process, in place of the one before; NULL where none is used. */
+    /* A channel to another process, in place of the one before (a worker's to the control process),
+     * or beside it (the keeper's to those who may ask); NULL where none is used. */
     void (*peer)(void *context, int fd_owned);
+    /* A channel to the keeper, in place of the one before; NULL where none is used. */
+    void (*keeper)(void *context, int fd_owned);
+    /* A secret file of the configuration that comes into force with the next reload; NULL where
+     * none is used. The name is borrowed. */
+    void (*secret)(void *context, struct bytes name, int fd_owned, int os);
     /* Drain and end. */
     void (*stop)(void *context);
     /* The supervisor is gone: end at once. The last event. */

@@ -147,6 +147,8 @@ static void find_restarts(const struct config *old, const struct config *new, st
         {"run", is_same_text(old->run_folder, new->run_folder)},
         {"user", is_same_text(old->user, new->user)},
         {"deliver", is_same_text(old->mailbox_root, new->mailbox_root)},
+        {"accounts", is_same_text(old->accounts_folder, new->accounts_folder)},
+        {"keys", is_same_text(old->keys_folder, new->keys_folder)},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         if (!rows[i].is_same)
@@ -216,6 +218,8 @@ static void put_in_force(struct supervisor *supervisor, struct config *config, i
         if (slot->fd < 0)
             continue;
         slot_give_config(&supervisor->slots, slot);
+        if (slot->role == CHILD_KEEPER)
+            slot_give_secrets(&supervisor->slots, slot);
         slot_tell(slot, IPC_RELOAD);
         slot->is_reloading = slot->fd >= 0;
     }
@@ -349,6 +353,8 @@ static void take_message(struct supervisor *supervisor, struct slot *slot,
     case IPC_REQUEST:
     case IPC_REPLY:
     case IPC_REPLY_END:
+    case IPC_KEEPER:
+    case IPC_SECRET:
         log_warning("ipc-unexpected", LOG_TEXT("child", slot->name),
                     LOG_INT("type", message->type));
         return;

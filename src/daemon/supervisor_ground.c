@@ -126,6 +126,8 @@ bool ground_open(struct ground *ground, const struct config *config, struct erro
     umask(0077);
     return find_user(ground, config, err) && make_folder(ground, config->spool.path, err) &&
            make_folder(ground, config->run_folder, err) &&
+           make_folder(ground, config->accounts_folder, err) &&
+           make_folder(ground, config->keys_folder, err) &&
            (!config->mailbox_root || make_folder(ground, config->mailbox_root, err)) &&
            take_lock(ground, config->spool.path, err);
 }

@@ -40,6 +40,7 @@ static bool has_shard(const struct config *config, unsigned index)
 void slots_init(struct slots *slots, const struct config *config)
 {
     *slots = (struct slots){.config = config, .text_fd = -1, .token_fd = -1};
+    add_row(slots, CHILD_KEEPER, 0);
     if (config->mailbox_root)
         add_row(slots, CHILD_MAILBOX, 0);
     add_row(slots, CHILD_CONTROL, 0);
@@ -154,21 +155,35 @@ static void give_fd(struct slot *slot, enum ipc_type type, size_t number, int fd
     send_or_end(slot, &(struct ipc_message){.type = type, .number = (uint32_t)number, .fd = fd});
 }
 
-/* A new pair between the worker and control; both take it at any time. */
-static void join_peers(struct slot *worker, struct slot *control)
+/* A new pair between a child and control or the keeper; both take it at any time. */
+static void join_peers(struct slot *child, struct slot *server)
 {
     int fds[2];
     struct error err;
-    if (worker->fd < 0 || control->fd < 0)
+    if (child->fd < 0 || server->fd < 0)
         return;
     if (!ipc_pair(fds, &err)) {
         log_error("peer-failed", LOG_TEXT("reason", err.text));
         return;
     }
-    give_fd(worker, IPC_PEER, 0, fds[0]);
-    give_fd(control, IPC_PEER, worker->index, fds[1]);
+    give_fd(child, server->role == CHILD_KEEPER ? IPC_KEEPER : IPC_PEER, 0, fds[0]);
+    give_fd(server, IPC_PEER, child->index, fds[1]);
     close(fds[0]);
     close(fds[1]);
+}
+
+void slot_give_secrets(const struct slots *slots, struct slot *keeper)
+{
+    for (size_t i = 0; i < slots->config->secret_count; i++) {
+        const char *name = slots->config->secrets[i];
+        int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        send_or_end(keeper, &(struct ipc_message){.type = IPC_SECRET,
+                                                  .number = fd < 0 ? (uint32_t)errno : 0,
+                                                  .payload = bytes_of(name),
+                                                  .fd = fd});
+        if (fd >= 0)
+            close(fd);
+    }
 }
 
 static void hand_over(struct slots *slots, struct slot *slot)
@@ -181,6 +196,7 @@ static void hand_over(struct slots *slots, struct slot *slot)
             give_fd(slot, IPC_LISTENER, i, slots->ports->listeners[slot->index][i]);
         give_fd(slot, IPC_TOKEN, 0, slots->token_fd);
         join_peers(slot, slots_find(slots, CHILD_CONTROL, 0));
+        join_peers(slot, slots_find(slots, CHILD_KEEPER, 0));
         slot_tell(slot, IPC_START);
         return;
     case CHILD_MAILBOX:
@@ -189,6 +205,13 @@ static void hand_over(struct slots *slots, struct slot *slot)
         return;
     case CHILD_CONTROL:
         give_fd(slot, IPC_LISTENER, 0, slots->ports->control);
+        slot_tell(slot, IPC_START);
+        for (size_t i = 0; i < slots->count; i++)
+            if (slots->rows[i].role == CHILD_WORKER)
+                join_peers(&slots->rows[i], slot);
+        return;
+    case CHILD_KEEPER:
+        slot_give_secrets(slots, slot);
         slot_tell(slot, IPC_START);
         for (size_t i = 0; i < slots->count; i++)
             if (slots->rows[i].role == CHILD_WORKER)

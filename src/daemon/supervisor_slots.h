@@ -27,7 +27,7 @@ struct slot {
     bool is_reloading;              /* its IPC_RELOADED is awaited */
 };
 
-enum { SLOT_LIMIT = CONFIG_WORKER_LIMIT + 2 };
+enum { SLOT_LIMIT = CONFIG_WORKER_LIMIT + 3 };
 
 struct slots {
     struct slot rows[SLOT_LIMIT];
@@ -47,6 +47,9 @@ void slot_start(struct slots *slots, struct slot *slot);
 void slot_tell(struct slot *slot, enum ipc_type type);
 /* Hands the configuration's text over. */
 void slot_give_config(const struct slots *slots, struct slot *slot);
+/* Opens the configuration's secret files, with the supervisor's own rights, and hands them to the
+ * keeper. */
+void slot_give_secrets(const struct slots *slots, struct slot *keeper);
 /* Its process has ended (waitpid's status): logs it and says when it is due again. */
 void slot_ended(struct slot *slot, int status, bool is_stopping);
 /* Forgets the IPC; the process should end of itself within moments. */

@@ -226,7 +226,8 @@ static bool open_spool(struct worker *worker, const struct worker_ground *ground
 bool worker_open(struct worker *worker, const struct worker_ground *ground, struct error *err)
 {
     struct config *config = ground->config;
-    *worker = (struct worker){.loop = ground->loop, .random = config->queue.seed};
+    *worker = (struct worker){
+        .loop = ground->loop, .keeper = ground->keeper, .random = config->queue.seed};
     list_init(&worker->inbounds);
     list_init(&worker->outbounds);
     list_init(&worker->resolves);

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "daemon/commit.h"
 #include "daemon/config.h"
+#include "daemon/keeper_client.h"
 #include "daemon/session.h"
 #include "net/resolver.h"
 #include "queue/hosts.h"
@@ -29,6 +30,7 @@ struct worker {
     struct spool *spool;
     struct queue *queue;
     struct commit *commit;
+    struct keeper_client *keeper;
     struct session_host host;
     struct id_source ids;
     struct list inbounds;  /* struct inbound, sessions */
@@ -50,7 +52,8 @@ struct worker_ground {
     struct config *config;
     struct loop *loop;
     struct disk *disk;
-    struct token *token; /* NULL: nobody else syncs this disk */
+    struct token *token;          /* NULL: nobody else syncs this disk */
+    struct keeper_client *keeper; /* NULL: there is none, and nobody can log in */
     unsigned shard;
 };
 

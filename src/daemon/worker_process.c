@@ -18,6 +18,7 @@ struct process {
     struct worker worker;
     struct orders *orders;   /* from the supervisor */
     struct counter *counter; /* to the control process; NULL: none at the moment */
+    struct keeper_client *keeper;
 };
 
 static void on_turn(void *context)
@@ -60,7 +61,16 @@ static void on_peer(void *context, int fd_owned)
         log_error("ipc-error", LOG_TEXT("reason", err.text));
 }
 
-static const struct orders_events order_events = {on_reload, on_peer, on_stop, on_gone};
+static void on_keeper(void *context, int fd_owned)
+{
+    struct process *process = context;
+    struct error err;
+    if (!keeper_client_join(process->keeper, fd_owned, &err))
+        log_error("ipc-error", LOG_TEXT("reason", err.text));
+}
+
+static const struct orders_events order_events = {
+    .reload = on_reload, .peer = on_peer, .keeper = on_keeper, .stop = on_stop, .gone = on_gone};
 
 static bool process_open(struct process *process, struct error *err)
 {
@@ -70,10 +80,12 @@ static bool process_open(struct process *process, struct error *err)
     if (child->token_fd >= 0 && !(process->token = token_map(child->token_fd, err)))
         return false;
     process->disk = disk_real_new();
+    process->keeper = keeper_client_new(process->loop);
     struct worker_ground ground = {.config = child->config,
                                    .loop = process->loop,
                                    .disk = process->disk,
                                    .token = process->token,
+                                   .keeper = process->keeper,
                                    .shard = child->index};
     if (!worker_open(&process->worker, &ground, err))
         return false;
@@ -82,6 +94,8 @@ static bool process_open(struct process *process, struct error *err)
             return false;
     if (child->control_fd >= 0)
         on_peer(process, child->control_fd);
+    if (child->keeper_fd >= 0)
+        on_keeper(process, child->keeper_fd);
     process->orders = orders_open(process->loop, child, &order_events, process, err);
     if (!process->orders)
         return false;
@@ -94,6 +108,7 @@ static void process_close(struct process *process)
     orders_close(process->orders);
     counter_close(process->counter);
     worker_close(&process->worker);
+    keeper_client_free(process->keeper);
     disk_free(process->disk);
     token_unmap(process->token);
     loop_on_turn(process->loop, NULL, NULL);

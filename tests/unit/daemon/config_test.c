@@ -167,7 +167,7 @@ static const struct {
      "c.yaml:2: \"listen\" takes a list: [first, second]\n"
      "c.yaml:3: \"workers\" takes a number from 1 to 32, not \"0\"\n"
      "c.yaml:4: unknown key \"x\"; known are: hostname, listen, domains, deliver, relay, routes, "
-     "outbound, resolver, spool, run, user, workers, log, limits, queue\n"},
+     "outbound, resolver, spool, run, accounts, keys, auth, user, workers, log, limits, queue\n"},
 };
 
 /* Parses a copy that ends where its memory ends. */

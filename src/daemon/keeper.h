@@ -1,0 +1,47 @@
+/* The keeper: the process that alone sees secrets. It holds private keys and the account directory,
+ * and answers what workers ask over their channels (daemon/keeper_request.h). It has no network,
+ * no file but its own, and leaves no core dump.
+ *
+ * Signatures are quick, password hashes slow: each kind has threads and a queue of its own, so that
+ * a flood of logins never holds up a handshake. This header is shared by the keeper's parts. */
+#pragma once
+
+#include "base/list.h"
+#include "daemon/child.h"
+#include "daemon/keeper_pool.h"
+#include "daemon/keeper_request.h"
+#include "daemon/keeper_secrets.h"
+#include "daemon/orders.h"
+
+struct keeper {
+    struct child *child;
+    struct loop *loop;
+    struct orders *orders;
+    struct list channels; /* struct channel */
+    struct list jobs;     /* struct keeper_job, whether or not their channel is still there */
+    struct secrets *secrets;
+    struct secrets *next_secrets; /* came, wait for the reload; NULL: none */
+    struct keeper_pool *quick;
+    bool is_stopping;
+};
+
+/* A request from its arrival until it is answered. */
+struct keeper_job {
+    struct list link, channel_link;
+    struct keeper *keeper;
+    struct channel *channel; /* NULL: gone, the answer reaches nobody */
+    uint32_t serial;
+    uint8_t *packet; /* wiped with the job */
+    size_t len;
+    struct keeper_request request; /* views of the packet */
+    struct keeper_task task;
+    EVP_PKEY *key;
+    struct buf signature; /* and other bytes of the answer */
+    struct error err;
+    bool is_good;
+};
+
+/* Answers, and ends the job. */
+void keeper_job_answer(struct keeper_job *job_owned, const struct keeper_answer *answer);
+/* The same, for what has no more to say. */
+void keeper_job_end(struct keeper_job *job_owned, enum keeper_status status, const char *reason);
