@@ -51,6 +51,8 @@ static void say(struct smtp_server *server, struct bytes input, uint64_t *stored
         case SERVER_CHECK_RCPT:
         case SERVER_BEGIN_BODY: smtp_server_answer(server, &yes); continue;
         case SERVER_BODY: *bytes += smtp_server_chunk(server).len; continue;
+        case SERVER_LOGIN:
+        case SERVER_LOGIN_END:
         case SERVER_DROP_BODY: continue;
         case SERVER_FLUSH:
         case SERVER_WANT_INPUT:

@@ -275,8 +275,15 @@ struct bench_sink *bench_sink_open(const struct bench_sink_settings *settings, i
     struct bench_sink *sink = NEW(struct bench_sink);
     sink->settings = *settings;
     sink->seed = plan->seed + settings->share;
-    sink->host = (struct session_host){sink,    settings->loop, on_mail, on_rcpt,  on_begin,
-                                       on_text, on_store,       on_drop, on_closed};
+    sink->host = (struct session_host){.context = sink,
+                                       .loop = settings->loop,
+                                       .mail = on_mail,
+                                       .rcpt = on_rcpt,
+                                       .begin = on_begin,
+                                       .text = on_text,
+                                       .store = on_store,
+                                       .drop = on_drop,
+                                       .closed = on_closed};
     sink->smtp = (struct smtp_server_settings){
         .hostname = BYTES("sink.invalid"),
         .role = plan->is_lmtp && plan->mode == BENCH_SINK ? ROLE_LMTP : ROLE_MX,

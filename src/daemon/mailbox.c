@@ -436,8 +436,15 @@ int mailbox_main(struct child *child)
     bool is_open = open_mailbox(&mailbox, child, &err);
     if (is_open) {
         mailbox.hand = hand_new(mailbox.loop);
-        mailbox.host = (struct session_host){&mailbox, mailbox.loop, on_mail, on_rcpt,  on_begin,
-                                             on_text,  on_store,     on_drop, on_closed};
+        mailbox.host = (struct session_host){.context = &mailbox,
+                                             .loop = mailbox.loop,
+                                             .mail = on_mail,
+                                             .rcpt = on_rcpt,
+                                             .begin = on_begin,
+                                             .text = on_text,
+                                             .store = on_store,
+                                             .drop = on_drop,
+                                             .closed = on_closed};
         log_set_buffered(true);
         is_open = child_ready(child, &err);
     }

@@ -12,7 +12,7 @@ struct session {
     struct stream *stream; /* NULL: the peer is gone */
     struct timer deadline;
     uint8_t *held; /* input that could not be consumed yet */
-    enum { RUNNING, WAITING_STORE, WAITING_TEXT } phase;
+    enum { RUNNING, WAITING_STORE, WAITING_TEXT, WAITING_LOGIN } phase;
     bool is_stepping, is_ended, is_closing, is_paused;
     void *data;
     char peer[PEER_TEXT];
@@ -130,6 +130,13 @@ static void step(struct session *session)
             if (session->phase == RUNNING)
                 continue;
             return;
+        case SERVER_LOGIN:
+            session->phase = WAITING_LOGIN;
+            host->login(host->context, session);
+            if (session->phase == RUNNING)
+                continue;
+            return;
+        case SERVER_LOGIN_END: host->logged(host->context, session); continue;
         case SERVER_DROP_BODY: host->drop(host->context, session); continue;
         case SERVER_FLUSH:
             if (flush(session))
@@ -203,6 +210,9 @@ static void lose_stream(struct session *session)
     stream_close(session->stream);
     session->stream = NULL;
     smtp_server_hangup(session->smtp);
+    /* Whether it would have been let in is of no interest any more. */
+    if (session->phase == WAITING_LOGIN)
+        session->phase = RUNNING;
 }
 
 static void on_ended(void *context, int os)
@@ -270,6 +280,14 @@ void session_answer(struct session *session, const struct smtp_answer *answers, 
     ASSERT(session->phase == WAITING_STORE);
     for (size_t i = 0; i < count; i++)
         smtp_server_answer(session->smtp, &answers[i]);
+    session->phase = RUNNING;
+    run(session);
+}
+
+void session_login_answer(struct session *session, const struct sasl_answer *answer)
+{
+    ASSERT(session->phase == WAITING_LOGIN);
+    smtp_server_login_answer(session->smtp, answer);
     session->phase = RUNNING;
     run(session);
 }

@@ -15,6 +15,11 @@ struct session_host {
     /* SERVER_CHECK_MAIL and SERVER_CHECK_RCPT: answer at once. */
     struct smtp_answer (*mail)(void *context, struct session *session);
     struct smtp_answer (*rcpt)(void *context, struct session *session);
+    /* SERVER_LOGIN: session_login_answer(), now or later. Both may be NULL where the settings have
+     * no logins. */
+    void (*login)(void *context, struct session *session);
+    /* SERVER_LOGIN_END: for the log. */
+    void (*logged)(void *context, struct session *session);
     /* A message begins: 250 takes it, anything else refuses it. */
     struct smtp_answer (*begin)(void *context, struct session *session);
     /* A run of message text. False: wait; session_go_on() resumes. */
@@ -43,6 +48,8 @@ void *session_data(const struct session *session);
  * order. Safe at any time, also within store() and after the peer has gone; but where it ends a
  * lost session, that is freed (closed() is called before this returns). */
 void session_answer(struct session *session, const struct smtp_answer *answers, size_t count);
+/* Answers login(). Not after closed(): a session whose peer has gone waits for no answer. */
+void session_login_answer(struct session *session, const struct sasl_answer *answer);
 /* After text() said false. */
 void session_go_on(struct session *session);
 /* Is the peer gone? Then an answer reaches nobody, which matters to a log line only. */

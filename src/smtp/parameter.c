@@ -58,6 +58,15 @@ static struct smtp_answer read_body(struct bytes value, struct target *target)
     return fine();
 }
 
+/* Who first sent it, by a sender's word (RFC 4954, 5). Nobody here takes another's word for that,
+ * so only the form is looked at, as the RFC wants of servers that do not. */
+static struct smtp_answer read_auth(struct bytes value, struct target *target)
+{
+    if (!bytes_equal(value, BYTES("<>")) && !xtext_is_valid(value))
+        return bad("AUTH= takes <> or an address in xtext (RFC 4954)");
+    return fine();
+}
+
 static struct smtp_answer read_smtputf8(struct bytes value, struct target *target)
 {
     target->mail->is_smtputf8 = true;
@@ -173,7 +182,7 @@ static struct smtp_answer read_orcpt(struct bytes value, struct target *target)
 
 enum command_mask { FOR_MAIL = 1, FOR_RCPT = 2 };
 enum value_rule { VALUE_NEEDED, VALUE_NONE };
-enum offer { OFFERED, OFFERED_IN_SUBMISSION, OFFERED_WITH_HOLD };
+enum offer { OFFERED, OFFERED_IN_SUBMISSION, OFFERED_WITH_HOLD, OFFERED_WITH_AUTH };
 
 /* keyword, commands, does it take a value, who is offered it, reader */
 static const struct known {
@@ -185,6 +194,7 @@ static const struct known {
 } known[] = {
     {BYTES_INIT("SIZE"), FOR_MAIL, VALUE_NEEDED, OFFERED, read_size},
     {BYTES_INIT("BODY"), FOR_MAIL, VALUE_NEEDED, OFFERED, read_body},
+    {BYTES_INIT("AUTH"), FOR_MAIL, VALUE_NEEDED, OFFERED_WITH_AUTH, read_auth},
     {BYTES_INIT("SMTPUTF8"), FOR_MAIL, VALUE_NONE, OFFERED, read_smtputf8},
     {BYTES_INIT("RET"), FOR_MAIL, VALUE_NEEDED, OFFERED, read_ret},
     {BYTES_INIT("ENVID"), FOR_MAIL, VALUE_NEEDED, OFFERED, read_envid},
@@ -200,6 +210,7 @@ static bool is_offered(enum offer offer, const struct smtp_server_settings *sett
     switch (offer) {
     case OFFERED: return true;
     case OFFERED_IN_SUBMISSION: return settings->role == ROLE_SUBMISSION;
+    case OFFERED_WITH_AUTH: return settings->logins != 0;
     case OFFERED_WITH_HOLD: return settings->role == ROLE_SUBMISSION && settings->hold_limit_ms > 0;
     }
     return false;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <openssl/crypto.h>
 
 #include "base/memory.h"
 #include "smtp/reply.h"
@@ -37,6 +38,7 @@ void smtp_server_free(struct smtp_server *server)
 {
     if (!server)
         return;
+    server_login_forget(server);
     arena_free(server->arena);
     buf_done(&server->line);
     buf_done(&server->output);
@@ -124,13 +126,23 @@ void server_close(struct smtp_server *server, const char *status, const char *te
     server_end(server);
 }
 
+/* It may have held a password. */
+static void line_free(struct smtp_server *server)
+{
+    OPENSSL_cleanse(server->line.at, server->line.cap);
+    buf_free(&server->line);
+}
+
 void server_end(struct smtp_server *server)
 {
     server_drop(server);
     server->is_closing = true;
     server->asked = SERVER_WANT_INPUT;
     server->input = BYTES_NONE;
-    buf_free(&server->line);
+    line_free(server);
+    /* An exchange that did end is still to be told. */
+    if (!server->has_login_ended)
+        server_login_drop(server);
 }
 
 void server_drop(struct smtp_server *server)
@@ -171,7 +183,11 @@ enum phase server_phase(const struct smtp_server *server)
 static void line_refuse(struct smtp_server *server, const char *text)
 {
     server->line_is_swallowed = true;
-    buf_free(&server->line);
+    line_free(server);
+    if (server->sasl) {
+        server_auth_break(server, bytes_of(text));
+        return;
+    }
     server_refuse(server, BYTES("unknown"),
                   (struct smtp_answer){500, BYTES("5.5.2"), bytes_of(text)});
 }
@@ -195,7 +211,7 @@ static size_t find_bare_newline(const struct smtp_server *server, struct bytes p
 static bool line_check(struct smtp_server *server, struct bytes piece, bool is_end)
 {
     size_t bare = find_bare_newline(server, piece, is_end);
-    size_t room = server->settings->line_limit - server->line.len;
+    size_t room = server->line.limit - server->line.len;
     if (bare != SIZE_MAX && bare <= room) {
         server->peer_flags |= PEER_BARE_NEWLINE;
         line_refuse(server, "CR or LF alone; end each line with CRLF (RFC 5321, 2.3.8)");
@@ -206,6 +222,15 @@ static bool line_check(struct smtp_server *server, struct bytes piece, bool is_e
         return false;
     }
     return true;
+}
+
+/* A whole line, without its CRLF. */
+static void take_line(struct smtp_server *server, struct bytes line)
+{
+    if (server->sasl)
+        server_auth_line(server, line);
+    else
+        server_command(server, line);
 }
 
 static enum progress read_line(struct smtp_server *server)
@@ -233,12 +258,12 @@ static enum progress read_line(struct smtp_server *server)
         return PROGRESS;
     }
     if (!server->line.len) {
-        server_command(server, bytes_sub(piece, 0, piece.len - 2));
+        take_line(server, bytes_sub(piece, 0, piece.len - 2));
         return PROGRESS;
     }
     buf_add(&server->line, piece);
-    server_command(server, bytes_sub(buf_view(&server->line), 0, server->line.len - 2));
-    buf_free(&server->line);
+    take_line(server, bytes_sub(buf_view(&server->line), 0, server->line.len - 2));
+    line_free(server);
     return PROGRESS;
 }
 
@@ -251,6 +276,15 @@ enum smtp_server_effect smtp_server_step(struct smtp_server *server)
         if (server->must_drop) {
             server->must_drop = false;
             return SERVER_DROP_BODY;
+        }
+        if (server->has_login_ended) {
+            /* Told once: the step after this one goes on without it. */
+            if (!server->is_login_told) {
+                server->is_login_told = true;
+                return SERVER_LOGIN_END;
+            }
+            server->is_login_told = false;
+            server_login_drop(server);
         }
         if (server->is_closing)
             return SERVER_CLOSE;
@@ -286,6 +320,8 @@ void smtp_server_answer(struct smtp_server *server, const struct smtp_answer *an
     case SERVER_WANT_INPUT:
     case SERVER_FLUSH:
     case SERVER_BODY:
+    case SERVER_LOGIN:
+    case SERVER_LOGIN_END:
     case SERVER_DROP_BODY:
     case SERVER_CLOSE: break; /* none of these is ever asked */
     }
@@ -390,6 +426,8 @@ struct bytes smtp_server_protocol(const struct smtp_server *server)
     bool is_utf8 = server->transaction && server->transaction->is_smtputf8;
     if (server->settings->role == ROLE_LMTP)
         return is_utf8 ? BYTES("UTF8LMTP") : BYTES("LMTP");
+    if (server->user_owned.len)
+        return is_utf8 ? BYTES("UTF8SMTPA") : BYTES("ESMTPA");
     return is_utf8 ? BYTES("UTF8SMTP") : server->is_extended ? BYTES("ESMTP") : BYTES("SMTP");
 }
 

@@ -1,5 +1,5 @@
 /* The server's side of SMTP and LMTP as a machine without I/O (RFC 5321, 2033; the extensions
- * of RFC 1870, 2034, 2852, 2920, 3030, 3461, 4865, 6152, 6531, 9422).
+ * of RFC 1870, 2034, 2852, 2920, 3030, 3461, 4865, 4954, 6152, 6531, 9422).
  *
  * The driver hands in bytes and answers, and does what each step asks for. The machine knows no
  * socket, clock, directory or spool; time is handed in. It does not know who may relay: each
@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "mail/envelope.h"
+#include "smtp/sasl.h"
 
 struct smtp_server;
 
@@ -36,8 +37,10 @@ struct smtp_server_settings {
     int64_t data_timeout_ms;    /* between two blocks of data: at least 3 minutes */
     uint64_t data_rate_min;     /* bytes a second over a whole message, after a minute's grace;
                                    slower senders are ended with 421 4.4.2; 0: any */
-    unsigned hidden;            /* OFFERS_… (smtp/extensions.h) that EHLO's reply leaves out, so
-                                   that a test's server looks like a lesser one */
+    unsigned logins; /* mechanisms of AUTH, as bits 1 << SASL_…; 0: AUTH is not offered.
+                        Which of them a session has is smtp_server_allow_login()'s */
+    unsigned hidden; /* OFFERS_… (smtp/extensions.h) that EHLO's reply leaves out, so
+                        that a test's server looks like a lesser one */
 };
 
 enum smtp_server_effect {
@@ -51,6 +54,9 @@ enum smtp_server_effect {
                           when it is stored, nothing is to be answered */
     SERVER_STORE,      /* the text is complete: smtp_server_answer() or, in the LMTP role,
                           one smtp_server_answer() a recipient in their order */
+    SERVER_LOGIN,      /* smtp_server_question() is about who it is: smtp_server_login_answer() */
+    SERVER_LOGIN_END,  /* smtp_server_login() says what came of it; the reply is on its way; step
+                          on */
     SERVER_DROP_BODY,  /* the message begun will not be finished: forget it, step on */
     SERVER_CLOSE,      /* send the output, then close */
 };
@@ -60,6 +66,14 @@ struct smtp_answer {
     int code;            /* 250, 450, 550 … ; 250 accepts */
     struct bytes status; /* enhanced status code "5.1.1"; never empty */
     struct bytes text;   /* one line without CRLF; bytes that may not be in a reply are replaced */
+};
+
+/* What came of an AUTH. */
+struct smtp_login {
+    bool has_succeeded; /* smtp_server_user() is who it is */
+    enum sasl_mechanism mechanism;
+    struct bytes name; /* as the client gave it, UTF-8; may be empty */
+    struct sasl_failure failure;
 };
 
 /* What the peer did that honest ones do not; for log and later scoring. Bits. */
@@ -117,9 +131,22 @@ uint64_t smtp_server_declared_size(const struct smtp_server *server);
 /* In SERVER_BODY. */
 struct bytes smtp_server_chunk(const struct smtp_server *server);
 
+/* The mechanisms that this session may log in with from now on (those of the settings at most);
+ * none at first, so that no password is asked for in clear text unless the driver says so. */
+void smtp_server_allow_login(struct smtp_server *server, unsigned mechanisms);
+/* In SERVER_LOGIN. */
+const struct sasl_question *smtp_server_question(const struct smtp_server *server);
+/* Answers it; ignored when the session has ended meanwhile. */
+void smtp_server_login_answer(struct smtp_server *server, const struct sasl_answer *answer);
+/* In SERVER_LOGIN_END. */
+struct smtp_login smtp_server_login(const struct smtp_server *server);
+/* The account that is logged in, as the answer named it; empty: nobody. */
+struct bytes smtp_server_user(const struct smtp_server *server);
+
 /* For trace headers and log. */
 struct bytes smtp_server_helo(const struct smtp_server *server);
-/* "SMTP", "ESMTP", "LMTP", "UTF8SMTP" … (RFC 3848, RFC 6531 4.3); later with S and A. */
+/* "SMTP", "ESMTP", "LMTP", "UTF8SMTP" … (RFC 3848, RFC 6531 4.3); A behind it for
+ * a client that is logged in. */
 struct bytes smtp_server_protocol(const struct smtp_server *server);
 unsigned smtp_server_peer_flags(const struct smtp_server *server);
 

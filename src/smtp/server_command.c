@@ -91,6 +91,19 @@ static void add_offer(struct smtp_server *server, unsigned offer, const char *li
         buf_add(&server->output, bytes_of(line));
 }
 
+static void add_logins(struct smtp_server *server)
+{
+    if (!server->logins || server->user_owned.len)
+        return;
+    buf_add(&server->output, BYTES("250-AUTH"));
+    for (unsigned i = 0; i < SASL_MECHANISM_COUNT; i++)
+        if (server->logins & 1U << i) {
+            buf_add_byte(&server->output, ' ');
+            buf_add(&server->output, sasl_mechanism_name((enum sasl_mechanism)i));
+        }
+    buf_add(&server->output, BYTES("\r\n"));
+}
+
 static void cmd_ehlo(struct smtp_server *server, struct bytes argument)
 {
     const struct smtp_server_settings *settings = server->settings;
@@ -114,6 +127,7 @@ static void cmd_ehlo(struct smtp_server *server, struct bytes argument)
      * (RFC 3461, 5.2.3). */
     if (!is_lmtp)
         add_offer(server, OFFERS_DSN, "250-DSN\r\n");
+    add_logins(server);
     add_limits(server);
     if (settings->role == ROLE_SUBMISSION) {
         buf_add(out, BYTES("250-DELIVERBY\r\n"));
@@ -174,7 +188,7 @@ static void cmd_quit(struct smtp_server *server, struct bytes argument)
 
 static void cmd_not_offered(struct smtp_server *server, struct bytes argument)
 {
-    server_refuse(server, BYTES("AUTH or STARTTLS"),
+    server_refuse(server, BYTES("STARTTLS"),
                   (struct smtp_answer){502, BYTES("5.5.1"),
                                        BYTES("Not offered here; use what the EHLO reply lists")});
 }
@@ -199,7 +213,8 @@ enum command_rules {
 };
 
 /* verb, handler, phases it is legal in, roles it exists in, rules. BDAT judges its phase itself:
- * its chunk has to be swallowed even where it is refused. */
+ * its chunk has to be swallowed even where it is refused. So does AUTH, which is mostly not offered
+ * at all. */
 static const struct command {
     struct bytes verb;
     void (*run)(struct smtp_server *server, struct bytes argument);
@@ -219,7 +234,7 @@ static const struct command {
     {BYTES_INIT("EXPN"), cmd_expn, PHASE_ANY, FOR_ALL, LAST_OF_GROUP},
     {BYTES_INIT("HELP"), cmd_help, PHASE_ANY, FOR_ALL, 0},
     {BYTES_INIT("STARTTLS"), cmd_not_offered, PHASE_ANY, FOR_ALL, LAST_OF_GROUP},
-    {BYTES_INIT("AUTH"), cmd_not_offered, PHASE_ANY, FOR_ALL, LAST_OF_GROUP},
+    {BYTES_INIT("AUTH"), server_auth, PHASE_ANY, FOR_ALL, LAST_OF_GROUP},
     {BYTES_INIT("GET"), cmd_http, PHASE_ANY, FOR_ALL, 0},
     {BYTES_INIT("POST"), cmd_http, PHASE_ANY, FOR_ALL, 0},
     {BYTES_INIT("CONNECT"), cmd_http, PHASE_ANY, FOR_ALL, 0},

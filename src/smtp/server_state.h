@@ -1,6 +1,6 @@
 /* The server machine's insides, shared by its parts: server.c (the interface, steps and lines),
  * server_command.c (the table of commands and the simple ones), server_mail.c (MAIL and RCPT),
- * server_body.c (DATA, BDAT and the text). Private to them. */
+ * server_body.c (DATA, BDAT and the text), server_auth.c (AUTH). Private to them. */
 #pragma once
 
 #include "smtp/dot.h"
@@ -68,6 +68,12 @@ struct smtp_server {
     bool owes_silence;      /* a last-of-group command's reply is not out yet (RFC 2920, 3.1) */
     bool clock_stood;       /* the driver took its time: the peer's begins with the next look */
 
+    unsigned logins;   /* mechanisms allowed now */
+    struct sasl *sasl; /* an exchange is under way, or its end not told yet; NULL: neither */
+    struct smtp_login login;
+    bool has_login_ended, is_login_told;
+    struct bytes user_owned;
+
     struct bytes helo_owned;
     size_t peer_len;
     uint8_t peer[];
@@ -115,3 +121,15 @@ void server_bdat(struct smtp_server *server, struct bytes argument);
 void server_begin_answered(struct smtp_server *server, const struct smtp_answer *answer);
 void server_store_answered(struct smtp_server *server, const struct smtp_answer *answer);
 enum progress server_read_text(struct smtp_server *server);
+
+/* server_auth.c */
+
+void server_auth(struct smtp_server *server, struct bytes argument);
+/* A line of the exchange under way, without its CRLF. */
+void server_auth_line(struct smtp_server *server, struct bytes line);
+/* What came is no line at all. */
+void server_auth_break(struct smtp_server *server, struct bytes text);
+/* Forgets the exchange, if any. */
+void server_login_drop(struct smtp_server *server);
+/* The same, and who is logged in, and with what one may. */
+void server_login_forget(struct smtp_server *server);

@@ -142,6 +142,22 @@ static void body(struct run *run)
     buf_add(&run->text, chunk);
 }
 
+static void login(struct run *run)
+{
+    static const uint8_t signature[32];
+    const struct sasl_question *question = smtp_server_question(run->smtp);
+    struct sasl_answer answer = {.verdict =
+                                     (enum sasl_verdict)(hash(question->secret, run->seed) % 3),
+                                 .account = BYTES("ann@example.org"),
+                                 .salt = BYTES("salt"),
+                                 .nonce = BYTES("nonce"),
+                                 .iterations = 4096,
+                                 .signature = {signature, sizeof signature}};
+    if (question->kind == SASL_ASK_SCRAM_PROOF)
+        answer.verdict = SASL_GRANTED;
+    smtp_server_login_answer(run->smtp, &answer);
+}
+
 static bool step(struct run *run)
 {
     struct smtp_answer answer;
@@ -162,6 +178,10 @@ static bool step(struct run *run)
     case SERVER_BEGIN_BODY: begin(run); return true;
     case SERVER_BODY: body(run); return true;
     case SERVER_STORE: store(run); return true;
+    case SERVER_LOGIN: login(run); return true;
+    case SERVER_LOGIN_END:
+        ASSERT(smtp_server_login(run->smtp).has_succeeded == (smtp_server_user(run->smtp).len > 0));
+        return true;
     case SERVER_DROP_BODY:
         buf_clear(&run->text);
         run->data_at = SIZE_MAX;
@@ -193,6 +213,7 @@ static struct buf play(struct bytes wire, const struct smtp_server_settings *set
     buf_init(&run.trace, OUTPUT_LIMIT);
     buf_init(&run.text, OUTPUT_LIMIT);
     run.smtp = smtp_server_new(settings, BYTES("192.0.2.1"), 0, 0);
+    smtp_server_allow_login(run.smtp, 127);
     while (step(&run))
         continue;
     for (uint32_t lot = seed; run.given < wire.len;) {
@@ -222,6 +243,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .recipient_limit = 5,
         .error_limit = 50,
         .transaction_limit = 20,
+        .logins = data[0] & 32 ? 127 : 0,
         .hold_limit_ms = data[0] & 128 ? 1000000 : 0,
         .command_timeout_ms = 300000,
         .data_timeout_ms = 300000,

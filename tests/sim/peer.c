@@ -192,6 +192,8 @@ static enum outcome obey(struct visit *visit, enum smtp_server_effect effect)
     case SERVER_BODY: buf_add(&visit->text, smtp_server_chunk(visit->smtp)); return GO_ON;
     case SERVER_STORE: return on_store(visit);
     case SERVER_DROP_BODY: buf_clear(&visit->text); return GO_ON;
+    case SERVER_LOGIN:
+    case SERVER_LOGIN_END: return GO_ON; /* AUTH is not offered */
     case SERVER_FLUSH: flush(visit); return smtp_server_output(visit->smtp).len ? WAIT : GO_ON;
     case SERVER_WANT_INPUT:
         flush(visit);

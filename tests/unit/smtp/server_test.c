@@ -2,6 +2,7 @@
  * written), each also byte by byte and cut at every position; then what no transcript shows:
  * time, peer flags, memory, hangups. */
 #include <setjmp.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@
 #include "smtp/server.h"
 
 enum { NOW = 1000000, FILE_LIMIT = 1 << 20 };
+enum { CLEAR = 1 << SASL_MECHANISM_COUNT };   /* among the logins: no TLS, so none is allowed */
 static const int64_t wall_ms = 1764000000000; /* 2025-11-24T16:00:00Z */
 
 static const struct smtp_server_settings plain = {
@@ -31,7 +33,8 @@ static const struct smtp_server_settings plain = {
 /* A driver with simple habits: names of addresses decide its answers. */
 struct driver {
     struct smtp_server *smtp;
-    struct buf trace; /* "S: " lines, "M: " for a message stored, "D: " for one dropped */
+    struct buf trace; /* "S: " lines, "M: " for a message stored, "D: " for one dropped, "L: " for
+                         the end of a login */
     struct buf text;
     uint8_t *held; /* the input not consumed yet */
     size_t store_at;
@@ -52,6 +55,34 @@ static struct smtp_answer judge(struct bytes address)
         if (bytes_starts(address, habits[i].start))
             return habits[i].answer;
     return (struct smtp_answer){250, BYTES("2.1.5"), BYTES("Fine")};
+}
+
+/* Everybody's password, and proof, is right but for "wrong"; "down" cannot be checked. */
+static struct sasl_answer judge_login(const struct sasl_question *question)
+{
+    static const uint8_t signature[32];
+    struct sasl_answer answer = {.account = BYTES("ann@example.org"),
+                                 .salt = BYTES("salt"),
+                                 .nonce = BYTES("server"),
+                                 .iterations = 4096,
+                                 .signature = {signature, sizeof signature}};
+    if (bytes_equal(question->user, BYTES("down")))
+        answer.verdict = SASL_UNAVAILABLE;
+    else if (bytes_equal(question->secret, BYTES("wrong")))
+        answer.verdict = SASL_DENIED;
+    return answer;
+}
+
+static void trace_login(struct driver *driver)
+{
+    struct smtp_login login = smtp_server_login(driver->smtp);
+    struct bytes name = sasl_mechanism_name(login.mechanism);
+    if (login.has_succeeded)
+        buf_addf(&driver->trace, "L: %.*s %.*s as %.*s\n", BYTES_ARGS(name), BYTES_ARGS(login.name),
+                 BYTES_ARGS(smtp_server_user(driver->smtp)));
+    else
+        buf_addf(&driver->trace, "L: %.*s %.*s: %s\n", BYTES_ARGS(name), BYTES_ARGS(login.name),
+                 login.failure.why);
 }
 
 static struct smtp_answer judge_begin(struct bytes reverse_path)
@@ -185,6 +216,13 @@ static void run(struct driver *driver)
             hold(driver);
             answer_store(driver);
             continue;
+        case SERVER_LOGIN: {
+            hold(driver);
+            struct sasl_answer login = judge_login(smtp_server_question(smtp));
+            smtp_server_login_answer(smtp, &login);
+            continue;
+        }
+        case SERVER_LOGIN_END: trace_login(driver); continue;
         case SERVER_DROP_BODY:
             buf_add(&driver->trace, BYTES("D:\n"));
             buf_clear(&driver->text);
@@ -215,6 +253,8 @@ static void driver_init(struct driver *driver, const struct smtp_server_settings
 {
     *driver = (struct driver){.is_lmtp = settings->role == ROLE_LMTP};
     driver->smtp = smtp_server_new(settings, BYTES("192.0.2.1"), NOW, wall_ms);
+    /* As if in clear text, where settings have more than what a test in clear text may do. */
+    smtp_server_allow_login(driver->smtp, settings->logins & CLEAR ? 0 : UINT_MAX);
     buf_init(&driver->trace, FILE_LIMIT);
     buf_init(&driver->text, FILE_LIMIT);
     run(driver);
@@ -283,6 +323,8 @@ static void set_option(struct smtp_server_settings *settings, struct bytes optio
         settings->error_limit = number;
     else if (bytes_equal(key, BYTES("messages")))
         settings->transaction_limit = number;
+    else if (bytes_equal(key, BYTES("logins")))
+        settings->logins = (unsigned)number;
     else if (bytes_equal(key, BYTES("hidden")))
         settings->hidden = (unsigned)number;
     else if (bytes_equal(key, BYTES("hold")))
