@@ -113,10 +113,12 @@ static enum sasl_step salt_answered(struct sasl *sasl, const struct sasl_answer 
 {
     if (answer->verdict != SASL_GRANTED)
         return sasl_settle(sasl, answer);
-    if (sasl->question.binding != SASL_UNBOUND && !answer->binding.len)
+    bool is_bound = sasl->question.binding != SASL_UNBOUND;
+    if (is_bound && !answer->binding.len)
         return sasl_fail(sasl, SASL_REFUSED, "the channel has no such binding");
     ASSERT(nonce_is_valid(answer->nonce) && answer->salt.len && answer->iterations);
-    buf_add(&sasl->bound, answer->binding);
+    if (is_bound)
+        buf_add(&sasl->bound, answer->binding);
     struct buf *out = &sasl->challenge;
     buf_add(out, BYTES("r="));
     buf_add(out, nonce_view(sasl));
