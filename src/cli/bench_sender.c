@@ -509,6 +509,9 @@ static void run(struct caller *caller)
         case CLIENT_START_TLS: /* never: it is not asked for */
             smtp_client_unsecured(caller->client, BYTES("bench sends in clear"));
             continue;
+        case CLIENT_WANT_CREDENTIAL: /* never: no login is asked for */
+            smtp_client_no_credential(caller->client, BYTES("bench does not log in"));
+            continue;
         case CLIENT_WANT_INPUT:
             flush(caller);
             timer_set(&caller->timer, smtp_client_deadline(caller->client));

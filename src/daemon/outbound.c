@@ -277,6 +277,9 @@ static void run(struct outbound *outbound)
         case CLIENT_START_TLS:
             smtp_client_unsecured(outbound->client, BYTES("TLS is not in this version"));
             continue;
+        case CLIENT_WANT_CREDENTIAL:
+            smtp_client_no_credential(outbound->client, BYTES("logins are not in this version"));
+            continue;
         case CLIENT_WANT_DOWNGRADE:
             text_begin(outbound);
             outbound_text_downgrade(outbound->text, smtp_client_goal(outbound->client),

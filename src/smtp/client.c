@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <openssl/crypto.h>
 
 #include "base/memory.h"
 
@@ -46,6 +47,7 @@ void smtp_client_free(struct smtp_client *client)
     buf_done(&client->output);
     buf_done(&client->lost_reason);
     buf_done(&client->farewell_text);
+    client_login_end(client);
     free(client->transfer);
     free(client);
 }
@@ -65,6 +67,9 @@ static void buffers_trim(struct smtp_client *client)
     }
     if (client->output_at == client->output.len) {
         bool is_small = client->stage == STAGE_TEXT && client->output.cap <= OUTPUT_KEPT;
+        /* It may have held a password. */
+        if (client->stage == STAGE_AUTH)
+            OPENSSL_cleanse(client->output.at, client->output.cap);
         if (is_small)
             buf_clear(&client->output);
         else
@@ -124,7 +129,8 @@ static int64_t timeout_ms(const struct smtp_client *client)
     case STAGE_EHLO:
     case STAGE_HELO:
     case STAGE_STARTTLS:
-    case STAGE_HANDSHAKE: return settings->command_timeout_ms;
+    case STAGE_HANDSHAKE:
+    case STAGE_AUTH: return settings->command_timeout_ms;
     case STAGE_ENVELOPE:
         return client->transfer->is_data_asked && client->awaited == 1
                    ? settings->data_begin_timeout_ms
@@ -136,6 +142,7 @@ static int64_t timeout_ms(const struct smtp_client *client)
         return is_sending || !client->awaited ? settings->data_block_timeout_ms
                                               : settings->data_end_timeout_ms;
     case STAGE_QUIT: return QUIT_TIMEOUT_MS;
+    case STAGE_CREDENTIAL:
     case STAGE_READY:
     case STAGE_DOWNGRADE:
     case STAGE_CLOSED: return INT64_MAX;
@@ -214,12 +221,14 @@ static void reply_heard(struct smtp_client *client)
     case STAGE_HELO:
     case STAGE_STARTTLS:
     case STAGE_QUIT: client_session_reply(client); return;
+    case STAGE_AUTH: client_login_reply(client); return;
     case STAGE_ENVELOPE: client_mail_reply(client); return;
     case STAGE_TEXT:
     case STAGE_CHUNKS:
     case STAGE_END:
     case STAGE_EMPTY: client_text_reply(client); return;
     case STAGE_HANDSHAKE:
+    case STAGE_CREDENTIAL:
     case STAGE_READY:
     case STAGE_DOWNGRADE:
     case STAGE_CLOSED: return; /* nothing is awaited */
@@ -234,6 +243,10 @@ static enum reply_scan_event scan_line(struct smtp_client *client)
     if (is_line && client->stage == STAGE_EHLO && client->scan.code < 300 &&
         client->scan.line_count > 1)
         extensions_add(&client->extensions, words);
+    if (event == SCAN_REPLY && client->stage == STAGE_AUTH) {
+        buf_clear(&client->challenge);
+        buf_add(&client->challenge, words);
+    }
     client->input_at = client->input.len - rest.len;
     return event;
 }
@@ -295,6 +308,8 @@ static bool is_over(const struct smtp_client *client)
     case STAGE_HELO:
     case STAGE_STARTTLS:
     case STAGE_HANDSHAKE:
+    case STAGE_CREDENTIAL:
+    case STAGE_AUTH:
     case STAGE_READY:
     case STAGE_DOWNGRADE:
     case STAGE_TEXT:
@@ -350,6 +365,8 @@ enum smtp_client_effect smtp_client_step(struct smtp_client *client)
             lose(client);
         else if (client->stage == STAGE_HANDSHAKE)
             return CLIENT_START_TLS;
+        else if (client->stage == STAGE_CREDENTIAL)
+            return CLIENT_WANT_CREDENTIAL;
         else if (client->stage == STAGE_DOWNGRADE)
             return CLIENT_WANT_DOWNGRADE;
         else if (client_text_is_wanted(client))

@@ -1,6 +1,6 @@
 /* The client's side of SMTP and LMTP as a machine without I/O (RFC 5321, 2033 and the
  * extensions the server offers: PIPELINING, SIZE, 8BITMIME, BINARYMIME, CHUNKING, SMTPUTF8,
- * DSN, DELIVERBY, LIMITS, ENHANCEDSTATUSCODES, STARTTLS).
+ * DSN, DELIVERBY, LIMITS, ENHANCEDSTATUSCODES, STARTTLS, AUTH).
  *
  * Many messages one connection, many recipients a transaction. The driver hands in bytes and
  * message text, and does what each step asks for. Every recipient of a message gets exactly one
@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "mail/downgrade.h"
+#include "smtp/sasl_client.h"
 
 struct smtp_client;
 
@@ -22,9 +23,17 @@ enum smtp_client_tls {
     CLIENT_TLS_FORCED,        /* without TLS nothing goes */
 };
 
+/* Whether we log in (RFC 4954); then nothing goes without. */
+enum smtp_client_login {
+    CLIENT_LOGIN_NONE,
+    CLIENT_LOGIN_IN_TLS,
+    CLIENT_LOGIN_ANYWHERE, /* in clear too: for a server on this host */
+};
+
 struct smtp_client_settings {
     enum smtp_dialect dialect;
     enum smtp_client_tls tls;
+    enum smtp_client_login login;
     bool is_secure; /* the connection is in TLS before the greeting (RFC 8314, 3): no STARTTLS */
     struct bytes hostname; /* for EHLO and LHLO */
     /* RFC 5321, 4.5.3.2, each at least what it asks for. */
@@ -33,16 +42,18 @@ struct smtp_client_settings {
 };
 
 enum smtp_client_effect {
-    CLIENT_WANT_INPUT,     /* send the output, wait for replies */
-    CLIENT_READY,          /* greeted (or a message is finished): smtp_client_message() or
-                              smtp_client_quit() */
-    CLIENT_START_TLS,      /* the server awaits the handshake: smtp_client_secured() or
-                              smtp_client_unsecured(); asked by each step until then */
-    CLIENT_WANT_DOWNGRADE, /* the server does not take the text as it is: smtp_client_downgraded()
-                              or smtp_client_unfit() */
-    CLIENT_WANT_TEXT,      /* hand in more message text: smtp_client_text(); send output when it is
-                              large */
-    CLIENT_RESULT,         /* smtp_client_result() has one recipient's fate; step on */
+    CLIENT_WANT_INPUT,      /* send the output, wait for replies */
+    CLIENT_READY,           /* greeted (or a message is finished): smtp_client_message() or
+                               smtp_client_quit() */
+    CLIENT_START_TLS,       /* the server awaits the handshake: smtp_client_secured() or
+                               smtp_client_unsecured(); asked by each step until then */
+    CLIENT_WANT_CREDENTIAL, /* to log in: smtp_client_credential() or smtp_client_no_credential();
+                              asked by each step until then */
+    CLIENT_WANT_DOWNGRADE,  /* the server does not take the text as it is: smtp_client_downgraded()
+                               or smtp_client_unfit() */
+    CLIENT_WANT_TEXT,       /* hand in more message text: smtp_client_text(); send output when it is
+                               large */
+    CLIENT_RESULT,          /* smtp_client_result() has one recipient's fate; step on */
     CLIENT_CLOSE, /* send the output, close; after an error smtp_client_failure() says why */
 };
 
@@ -91,6 +102,10 @@ void smtp_client_secured(struct smtp_client *client, int64_t now_ms);
 /* In CLIENT_START_TLS: it failed, or the server is somebody else: reason for people. CLIENT_CLOSE
  * follows, with a failure of status 4.7.5. */
 void smtp_client_unsecured(struct smtp_client *client, struct bytes reason);
+/* In CLIENT_WANT_CREDENTIAL: copied, and wiped when the login is over. */
+void smtp_client_credential(struct smtp_client *client, const struct sasl_credential *credential);
+/* There is none, for this reason. CLIENT_CLOSE follows, with a failure of status 4.7.0. */
+void smtp_client_no_credential(struct smtp_client *client, struct bytes reason);
 /* In CLIENT_READY: begins a transaction. */
 void smtp_client_message(struct smtp_client *client, const struct smtp_client_message *message);
 /* In CLIENT_READY: says QUIT, waits a while for the reply, and closes. */

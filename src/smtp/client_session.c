@@ -93,14 +93,14 @@ static void introduced(struct smtp_client *client)
         client->settings.tls == CLIENT_TLS_NONE || client->security != CLIENT_IN_CLEAR;
     bool is_offered = client->extensions.offers & OFFERS_STARTTLS;
     if (is_settled) {
-        client->stage = STAGE_READY;
+        client_login_begin(client);
     } else if (is_offered) {
         client->stage = STAGE_STARTTLS;
     } else if (client->settings.tls == CLIENT_TLS_FORCED) {
         tls_missing(client, "does not offer STARTTLS", BYTES_NONE);
     } else {
         client->security = CLIENT_NOT_OFFERED;
-        client->stage = STAGE_READY;
+        client_login_begin(client);
     }
 }
 
@@ -152,6 +152,8 @@ const char *client_deed(const struct smtp_client *client)
     case STAGE_HELO: return "waiting for the reply to EHLO";
     case STAGE_STARTTLS: return "waiting for the reply to STARTTLS";
     case STAGE_HANDSHAKE: return "in the TLS handshake";
+    case STAGE_CREDENTIAL:
+    case STAGE_AUTH: return "logging in";
     case STAGE_ENVELOPE:
         if (transfer->is_data_asked)
             return "waiting for the reply to DATA";

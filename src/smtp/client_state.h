@@ -1,6 +1,7 @@
 /* What the parts of the client machine share: client.c (the driver's side: bytes, time, steps),
- * client_session.c (greeting, EHLO, the end), client_mail.c (the envelope), client_text.c (the
- * message text and its replies), client_result.c (what a reply means for a recipient). */
+ * client_session.c (greeting, EHLO, the end), client_login.c (AUTH), client_mail.c (the envelope),
+ * client_text.c (the message text and its replies), client_result.c (what a reply means for a
+ * recipient). */
 #pragma once
 
 #include "base/buf.h"
@@ -14,7 +15,9 @@ enum stage {
     STAGE_EHLO, /* or LHLO */
     STAGE_HELO,
     STAGE_STARTTLS,
-    STAGE_HANDSHAKE, /* the server has agreed to TLS */
+    STAGE_HANDSHAKE,  /* the server has agreed to TLS */
+    STAGE_CREDENTIAL, /* a login is due, and with what is not known yet */
+    STAGE_AUTH,
     STAGE_READY,
     STAGE_DOWNGRADE, /* whether and how the text can be made fit is being found out */
     STAGE_ENVELOPE,  /* RSET, MAIL, RCPT and DATA with their replies */
@@ -74,6 +77,8 @@ struct smtp_client {
                         get none of their own */
     struct delivery_result farewell;
     struct buf farewell_text;
+    struct sasl_client *sasl; /* in STAGE_AUTH */
+    struct buf challenge;     /* in STAGE_AUTH: the newest, as base64 */
     bool is_lost, was_heard;
     struct buf lost_reason;
 
@@ -97,6 +102,15 @@ void client_break(struct smtp_client *client, const char *status, struct bytes t
 void client_breach(struct smtp_client *client, const char *what, struct bytes heard);
 /* What the session is at, for people: "waiting for the greeting". */
 const char *client_deed(const struct smtp_client *client);
+
+/* client_login.c */
+
+/* The hello is over: what is due before the first message. */
+void client_login_begin(struct smtp_client *client);
+/* A reply in STAGE_AUTH. */
+void client_login_reply(struct smtp_client *client);
+/* Forgets what the exchange needed. */
+void client_login_end(struct smtp_client *client);
 
 /* client_mail.c */
 

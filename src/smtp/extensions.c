@@ -47,6 +47,17 @@ static void by_add(struct extensions *extensions, struct bytes parameters)
         extensions->by_min_s = seconds;
 }
 
+static void logins_add(struct extensions *extensions, struct bytes parameters)
+{
+    while (parameters.len) {
+        struct bytes name;
+        enum sasl_mechanism mechanism;
+        bytes_cut(parameters, ' ', &name, &parameters);
+        if (sasl_mechanism_find(name, &mechanism))
+            extensions->logins |= 1U << mechanism;
+    }
+}
+
 void extensions_add(struct extensions *extensions, struct bytes line)
 {
     struct bytes keyword, parameters;
@@ -60,6 +71,8 @@ void extensions_add(struct extensions *extensions, struct bytes line)
             extensions->size_limit = size_limit;
     } else if (bytes_equal_nocase(keyword, BYTES("LIMITS"))) {
         limits_add(extensions, parameters);
+    } else if (bytes_equal_nocase(keyword, BYTES("AUTH"))) {
+        logins_add(extensions, parameters);
     } else if (bytes_equal_nocase(keyword, BYTES("DELIVERBY"))) {
         by_add(extensions, bytes_trim(parameters));
     }

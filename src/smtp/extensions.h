@@ -2,7 +2,7 @@
  * makes use of it. */
 #pragma once
 
-#include "base/bytes.h"
+#include "smtp/sasl.h"
 
 enum {
     OFFERS_PIPELINING = 1,  /* RFC 2920 */
@@ -21,6 +21,7 @@ struct extensions {
     uint64_t size_limit; /* bytes; 0: not told (RFC 1870, 4) */
     size_t mail_max;     /* RFC 9422, 4; SIZE_MAX: not told */
     size_t rcpt_max;
+    unsigned logins;   /* mechanisms of AUTH that we know, as bits 1 << SASL_… (RFC 4954, 3) */
     uint64_t by_min_s; /* the least time for mode R; 0: not told (RFC 2852, 2) */
 };
 

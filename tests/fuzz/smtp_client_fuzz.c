@@ -1,6 +1,6 @@
 /* The client machine against any server. The first byte chooses dialect, messages and what befalls
- * the connection at the end, the second how the input is cut and what is done about TLS; the rest
- * is what the server says.
+ * the connection at the end, the second how the input is cut, whether to log in, and what is done
+ * about TLS; the rest is what the server says.
  *
  * Each recipient gets exactly one result whatever comes; what is said is commands of the right
  * form and, in its place, the whole message text; nothing goes in clear where TLS is forced; memory
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mail/base64.h"
 #include "smtp/client.h"
 
 enum { RECIPIENTS = 130, PENDING_LIMIT = 128 * 1024, LINE_LIMIT = 2048, MESSAGES = 3 };
@@ -24,7 +25,7 @@ struct run {
     size_t checked;            /* of what was said */
     size_t chunk_left;         /* of a BDAT's text */
     bool is_in_data, was_data; /* text is being said; the last command was DATA */
-    bool is_over, is_forced, is_secure;
+    bool is_over, is_forced, is_secure, logs_in, is_in_login;
 };
 
 static struct envelope_recipient recipients[RECIPIENTS];
@@ -33,8 +34,9 @@ static const struct bytes plain_text = BYTES_INIT(".a\r\n..\r\n.\r\n\r\n.b");
 
 static bool is_command(struct bytes line)
 {
-    static const char *const verbs[] = {"EHLO ", "HELO ", "LHLO ", "MAIL FROM:<", "RCPT TO:<",
-                                        "DATA",  "BDAT ", "RSET",  "QUIT",        "STARTTLS"};
+    static const char *const verbs[] = {"EHLO ",     "HELO ",    "LHLO ", "MAIL FROM:<",
+                                        "RCPT TO:<", "DATA",     "BDAT ", "RSET",
+                                        "QUIT",      "STARTTLS", "AUTH "};
     for (size_t i = 0; i < line.len; i++)
         if (line.at[i] < ' ' || line.at[i] == 0x7F)
             return false;
@@ -44,8 +46,21 @@ static bool is_command(struct bytes line)
     return false;
 }
 
+static bool is_login_line(struct bytes line)
+{
+    struct buf value;
+    buf_init(&value, LINE_LIMIT);
+    bool is_base64 = base64_scan(&value, line, BASE64_PLAIN);
+    buf_done(&value);
+    return is_base64;
+}
+
 static void check_command(struct run *run, struct bytes line)
 {
+    run->is_in_login |= bytes_starts(line, BYTES("AUTH "));
+    ASSERT(run->logs_in || !run->is_in_login);
+    if (run->is_in_login && is_login_line(line))
+        return;
     ASSERT(is_command(line) || (run->was_data && bytes_equal(line, BYTES("."))));
     ASSERT(!run->is_forced || run->is_secure || !bytes_starts(line, BYTES("MAIL")));
     run->was_data = bytes_equal(line, BYTES("DATA"));
@@ -103,6 +118,7 @@ static void finish_message(struct run *run)
 
 static void next_message(struct run *run)
 {
+    ASSERT(run->is_in_login == run->logs_in);
     finish_message(run);
     if (!run->messages_left) {
         smtp_client_quit(run->client);
@@ -154,6 +170,21 @@ static void start_tls(struct run *run)
         smtp_client_unsecured(run->client, BYTES("no"));
 }
 
+static void log_in(struct run *run)
+{
+    const struct sasl_credential credential = {
+        .user = BYTES("user"),
+        .password = BYTES("pencil"),
+        .nonce = BYTES("rOprNGfwEbeRWgbNEkqO"),
+        .binding = run->is_secure ? SASL_TLS_EXPORTER : SASL_UNBOUND,
+        .binding_data = BYTES("exported"),
+    };
+    if (run->piece & 1)
+        smtp_client_credential(run->client, &credential);
+    else
+        smtp_client_no_credential(run->client, BYTES("no"));
+}
+
 static void run_on(struct run *run)
 {
     while (!run->is_over) {
@@ -162,6 +193,7 @@ static void run_on(struct run *run)
         case CLIENT_READY: next_message(run); break;
         case CLIENT_WANT_TEXT: give_text(run); break;
         case CLIENT_START_TLS: start_tls(run); break;
+        case CLIENT_WANT_CREDENTIAL: log_in(run); break;
         case CLIENT_WANT_DOWNGRADE:
             ASSERT(smtp_client_goal(run->client));
             if (run->piece & 1)
@@ -203,6 +235,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .dialect = data[0] & 1 ? DIALECT_LMTP : DIALECT_SMTP,
         .tls = (enum smtp_client_tls)((data[1] >> 6) % 3),
         .is_secure = data[1] >> 6 == 3,
+        .login = data[1] & 32 ? CLIENT_LOGIN_ANYWHERE : CLIENT_LOGIN_NONE,
         .hostname = BYTES("me.example"),
         .greeting_timeout_ms = 1,
         .command_timeout_ms = 1,
@@ -232,12 +265,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                       .piece = data[0] & 32 ? 3 : 100,
                       .messages_left = MESSAGES,
                       .is_forced = settings.tls == CLIENT_TLS_FORCED,
-                      .is_secure = settings.is_secure};
+                      .is_secure = settings.is_secure,
+                      .logs_in = settings.login != CLIENT_LOGIN_NONE};
     buf_init(&run.said, SIZE_MAX);
     run.client = smtp_client_new(&settings, 0);
     run.results = run.message.recipient_count; /* none is under way */
     run_on(&run);
-    feed(&run, (struct bytes){data + 2, size - 2}, data[1] & 63);
+    feed(&run, (struct bytes){data + 2, size - 2}, data[1] & 31);
     if (data[0] & 64)
         smtp_client_expire(run.client, INT64_MAX - 1);
     else

@@ -83,6 +83,12 @@ static void run_on(struct run *run)
             flush(run);
             buf_add(run->out, BYTES("handshake\n"));
             return;
+        case CLIENT_WANT_CREDENTIAL:
+            if (run->drive->credential)
+                smtp_client_credential(run->client, run->drive->credential);
+            else
+                smtp_client_no_credential(run->client, BYTES("the file is gone"));
+            break;
         case CLIENT_WANT_DOWNGRADE: downgrade(run); break;
         case CLIENT_WANT_TEXT:
             flush(run);
@@ -204,6 +210,7 @@ void drive_transcript(const struct drive *drive, const char *transcript, struct 
         .dialect = drive->dialect,
         .tls = drive->tls,
         .is_secure = drive->is_secure,
+        .login = drive->login,
         .hostname = BYTES("me.example"),
         .greeting_timeout_ms = 300000,
         .command_timeout_ms = 300000,

@@ -13,6 +13,8 @@ struct drive {
     enum smtp_dialect dialect;
     enum smtp_client_tls tls;
     bool is_secure; /* from the greeting on */
+    enum smtp_client_login login;
+    const struct sasl_credential *credential; /* NULL: there is none */
     const struct smtp_client_message *message;
     size_t message_count; /* the same message so often */
     struct bytes text;    /* its text */

@@ -136,6 +136,7 @@ static void run_client(struct couple *couple)
                 return;
             continue;
         case CLIENT_START_TLS: fail_msg("TLS is not asked for"); continue;
+        case CLIENT_WANT_CREDENTIAL: fail_msg("no login is asked for"); continue;
         case CLIENT_WANT_DOWNGRADE: fail_msg("the server takes anything"); continue;
         case CLIENT_RESULT: take_result(couple); continue;
         case CLIENT_CLOSE: couple->client_is_closed = true; return;

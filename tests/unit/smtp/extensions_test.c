@@ -70,11 +70,23 @@ static void test_lines_add_up(void **state)
     assert_int_equal(extensions.size_limit, 7);
 }
 
+static void test_logins(void **state)
+{
+    struct extensions extensions;
+    extensions_init(&extensions);
+    extensions_add(&extensions, BYTES("AUTH CRAM-MD5 plain  SCRAM-SHA-256-PLUS"));
+    assert_int_equal(extensions.logins, 1 << SASL_PLAIN | 1 << SASL_SCRAM_SHA_256_PLUS);
+    extensions_add(&extensions, BYTES("AUTH"));
+    extensions_add(&extensions, BYTES("AUTH=LOGIN"));
+    assert_int_equal(extensions.logins, 1 << SASL_PLAIN | 1 << SASL_SCRAM_SHA_256_PLUS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_lines_add_up),
+        cmocka_unit_test(test_logins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
