@@ -562,7 +562,7 @@ static void on_ended(void *context, int os)
     run(caller);
 }
 
-static const struct stream_events events = {on_input, on_writable, on_ended};
+static const struct stream_events events = {on_input, on_writable, on_ended, NULL};
 
 static void on_timer(void *context)
 {

@@ -343,7 +343,7 @@ static void on_ended(void *context, int os)
         lose_stream(outbound, os ? strerror(os) : "the other side closed the connection");
 }
 
-static const struct stream_events events = {on_input, on_writable, on_ended};
+static const struct stream_events events = {on_input, on_writable, on_ended, NULL};
 
 static void on_timer(void *context)
 {

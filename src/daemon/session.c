@@ -234,7 +234,7 @@ static void on_deadline(void *context)
     run(session);
 }
 
-static const struct stream_events events = {on_input, on_writable, on_ended};
+static const struct stream_events events = {on_input, on_writable, on_ended, NULL};
 
 struct session *session_open(const struct session_host *host, int fd_owned,
                              const struct smtp_server_settings *settings, struct error *err)

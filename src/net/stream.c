@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "net/tls_link.h"
 
 /* One for all streams of a thread: a stream hands its bytes on before the next one reads. */
 enum { READ_BUFFER = 65536, ACCEPTS_A_TURN = 64, STARVED_REST_MS = 1000 };
@@ -19,19 +20,126 @@ struct stream {
     struct watch *watch;
     const struct stream_events *events;
     void *context;
-    int broken_os; /* errno that a send met; told by `ended` */
+    struct tls *tls; /* NULL: clear text */
+    int broken_os;   /* errno that a send met; told by `ended` */
     bool is_connecting, is_paused, is_blocked, is_broken;
+    bool is_securing; /* within the handshake */
+    /* Inside TLS reading may need to write, and the other way round. */
+    unsigned read_wants, write_wants; /* WATCH_… that goes on with it */
 };
 
 static void want(struct stream *stream)
 {
     bool is_reading = !stream->is_paused && !stream->is_connecting;
-    bool is_writing = stream->is_blocked || stream->is_connecting || stream->is_broken;
-    watch_want(stream->watch, (is_reading ? WATCH_READ : 0U) | (is_writing ? WATCH_WRITE : 0U));
+    bool is_writing = stream->is_blocked || stream->is_connecting;
+    unsigned wanted = stream->is_broken ? WATCH_WRITE : 0U;
+    if (stream->is_securing)
+        wanted |= stream->read_wants;
+    else
+        wanted |= (is_reading ? stream->read_wants : 0U) | (is_writing ? stream->write_wants : 0U);
+    watch_want(stream->watch, wanted);
 }
+
+/* --- Inside TLS ----------------------------------------------------------------------------- */
+
+static void go_on_securing(struct stream *stream)
+{
+    int os = 0;
+    enum tls_status status = tls_handshake(stream->tls, &os);
+    stream->read_wants = status == TLS_WANT_WRITE  ? WATCH_WRITE
+                         : status == TLS_WANT_WAKE ? 0U
+                                                   : WATCH_READ;
+    stream->is_securing = status != TLS_FINE;
+    want(stream);
+    if (status == TLS_FINE)
+        stream->events->secured(stream->context);
+    else if (status == TLS_BROKEN)
+        stream->events->ended(stream->context, os);
+}
+
+static void on_wake(void *context)
+{
+    go_on_securing(context);
+}
+
+/* As many records as are there and fit: a large one is seldom alone. */
+static void read_tls(struct stream *stream)
+{
+    uint8_t buffer[READ_BUFFER];
+    size_t len = 0, got = 0;
+    int os = 0;
+    enum tls_status status;
+    do {
+        status = tls_read(stream->tls, buffer + len, sizeof buffer - len, &got, &os);
+        len += status == TLS_FINE ? got : 0;
+    } while (status == TLS_FINE && got > TLS_RECORD / 2 && sizeof buffer - len >= TLS_RECORD);
+    stream->read_wants = status == TLS_WANT_WRITE ? WATCH_WRITE : WATCH_READ;
+    want(stream);
+    /* An end behind these bytes shows itself again. */
+    if (len)
+        stream->events->input(stream->context, (struct bytes){buffer, len});
+    else if (status == TLS_ENDED || status == TLS_BROKEN)
+        stream->events->ended(stream->context, os);
+}
+
+static void stream_break(struct stream *stream, int os)
+{
+    stream->is_broken = true;
+    stream->broken_os = os;
+    want(stream);
+}
+
+static size_t send_tls(struct stream *stream, struct bytes bytes)
+{
+    size_t total = 0, sent = 0;
+    int os = 0;
+    while (total < bytes.len) {
+        enum tls_status status = tls_write(stream->tls, bytes_from(bytes, total), &sent, &os);
+        if (status == TLS_ENDED || status == TLS_BROKEN) {
+            stream_break(stream, os);
+            return bytes.len;
+        }
+        if (status != TLS_FINE) {
+            stream->is_blocked = true;
+            stream->write_wants = status == TLS_WANT_READ ? WATCH_READ : WATCH_WRITE;
+            want(stream);
+            break;
+        }
+        total += sent;
+    }
+    return total;
+}
+
+void stream_start_tls(struct stream *stream, struct tls *tls_owned)
+{
+    ASSERT(!stream->tls && !stream->is_connecting && !stream->is_blocked);
+    stream->tls = tls_owned;
+    tls_bind(tls_owned, watch_fd(stream->watch), on_wake, stream);
+    /* The first step is made when the descriptor can be written, which is at once: no event comes
+     * from within this call. */
+    stream->is_securing = true;
+    stream->read_wants = WATCH_WRITE;
+    want(stream);
+}
+
+bool stream_tls_facts(const struct stream *stream, struct tls_facts *out)
+{
+    return stream->tls && tls_facts_of(stream->tls, out);
+}
+
+const char *stream_failure(const struct stream *stream)
+{
+    return stream->tls ? tls_failure(stream->tls) : "";
+}
+
+/* --- Both ----------------------------------------------------------------------------------- */
 
 static void on_read(struct stream *stream)
 {
+    if (stream->tls) {
+        read_tls(stream);
+        return;
+    }
     uint8_t buffer[READ_BUFFER];
     ssize_t got = recv(watch_fd(stream->watch), buffer, sizeof buffer, 0);
     if (got > 0)
@@ -65,10 +173,12 @@ static void on_ready(void *context, unsigned events)
     struct stream *stream = context;
     if (stream->is_broken)
         stream->events->ended(stream->context, stream->broken_os);
+    else if (stream->is_securing)
+        go_on_securing(stream);
     /* One event a call: the callback may close the stream. The other comes again. */
-    else if (events & WATCH_WRITE)
+    else if ((stream->is_blocked || stream->is_connecting) && events & stream->write_wants)
         on_write(stream);
-    else if (events & WATCH_READ)
+    else if (events & stream->read_wants)
         on_read(stream);
 }
 
@@ -80,6 +190,8 @@ static struct stream *open_stream(struct loop *loop, int fd_owned, bool is_conne
     stream->events = events;
     stream->context = context;
     stream->is_connecting = is_connecting;
+    stream->read_wants = WATCH_READ;
+    stream->write_wants = WATCH_WRITE;
     stream->watch = watch_open(loop, fd_owned, on_ready, stream, err);
     if (!stream->watch) {
         free(stream);
@@ -147,13 +259,17 @@ size_t stream_send(struct stream *stream, struct bytes bytes)
         return bytes.len;
     if (bytes.len == 0 || stream->is_connecting || stream->is_blocked)
         return 0;
+    if (stream->is_securing) {
+        stream->is_blocked = true;
+        return 0;
+    }
+    if (stream->tls)
+        return send_tls(stream, bytes);
     ssize_t sent = send(watch_fd(stream->watch), bytes.at, bytes.len, MSG_NOSIGNAL);
     if (sent < 0 && (errno == EAGAIN || errno == EINTR))
         sent = 0;
     if (sent < 0) {
-        stream->is_broken = true;
-        stream->broken_os = errno;
-        want(stream);
+        stream_break(stream, errno);
         return bytes.len;
     }
     if ((size_t)sent < bytes.len) {
@@ -177,6 +293,9 @@ void stream_resume(struct stream *stream)
 
 void stream_close(struct stream *stream_owned)
 {
+    if (stream_owned->tls)
+        tls_goodbye(stream_owned->tls);
+    tls_free(stream_owned->tls);
     watch_close(stream_owned->watch);
     free(stream_owned);
 }

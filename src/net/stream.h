@@ -6,6 +6,7 @@
 #pragma once
 
 #include "net/loop.h"
+#include "net/tls.h"
 
 struct stream;
 
@@ -15,8 +16,11 @@ struct stream_events {
     /* The kernel takes bytes again after stream_send() took less than it was given; also the
      * first event of a stream that was connecting. */
     void (*writable)(void *context);
-    /* Closed by the other side (os 0) or broken (errno). The last event; close the stream. */
+    /* Closed by the other side (os 0) or broken (errno; EPROTO: by TLS, see stream_failure()). The
+     * last event; close the stream. */
     void (*ended)(void *context, int os);
+    /* The handshake that stream_start_tls() began is over, well; NULL where none is begun. */
+    void (*secured)(void *context);
 };
 
 /* Takes over a connected socket and begins to read. events is kept, not copied. NULL and err. */
@@ -31,6 +35,15 @@ struct stream *stream_connect_unix(struct loop *loop, struct bytes path,
 /* Sends what the kernel takes now: the number of bytes, perhaps 0. A broken stream takes all and
  * says so by `ended` later, so that the caller has one place for it. */
 size_t stream_send(struct stream *stream, struct bytes bytes);
+/* Begins TLS on a connected stream, as client or server. Nothing of what was given to stream_send()
+ * may be left unsent. Until `secured` or `ended`, which may come from within no call of the
+ * stream's user, no bytes are taken or handed out; from then on all is inside TLS. The time that
+ * a handshake may take is for the user to bound. */
+void stream_start_tls(struct stream *stream, struct tls *tls_owned);
+/* What the handshake led to; false before it, and without TLS. */
+MUST_CHECK bool stream_tls_facts(const struct stream *stream, struct tls_facts *out);
+/* Why TLS failed, for people; "" when it did not. Borrowed until the stream is closed. */
+const char *stream_failure(const struct stream *stream);
 /* Stops and resumes reading (back-pressure). */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);

@@ -141,7 +141,7 @@ static void on_ended(void *context, int os)
     client_end(context);
 }
 
-static const struct stream_events events = {on_input, on_writable, on_ended};
+static const struct stream_events events = {on_input, on_writable, on_ended, NULL};
 
 static void on_timer(void *context)
 {

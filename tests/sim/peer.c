@@ -270,7 +270,7 @@ static void on_timer(void *context)
     run(visit);
 }
 
-static const struct stream_events events = {on_input, on_writable, on_ended};
+static const struct stream_events events = {on_input, on_writable, on_ended, NULL};
 
 static enum mood draw_mood(const struct peer *peer)
 {

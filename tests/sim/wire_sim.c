@@ -375,6 +375,22 @@ size_t stream_send(struct stream *stream, struct bytes bytes)
     return taken;
 }
 
+/* All is clear text here. */
+void stream_start_tls(struct stream *stream, struct tls *tls_owned)
+{
+    ASSERT(!tls_owned);
+}
+
+bool stream_tls_facts(const struct stream *stream, struct tls_facts *out)
+{
+    return false;
+}
+
+const char *stream_failure(const struct stream *stream)
+{
+    return "";
+}
+
 void stream_pause(struct stream *stream)
 {
     stream->is_paused = true;

@@ -48,7 +48,8 @@ static void server_ended(void *context, int os)
     loop_stop(scene->loop);
 }
 
-static const struct stream_events server_events = {server_input, nothing_writable, server_ended};
+static const struct stream_events server_events = {server_input, nothing_writable, server_ended,
+                                                   NULL};
 
 static void on_accept(void *context, int fd_owned)
 {
@@ -80,7 +81,8 @@ static void client_ended(void *context, int os)
     loop_stop(scene->loop);
 }
 
-static const struct stream_events client_events = {client_input, client_writable, client_ended};
+static const struct stream_events client_events = {client_input, client_writable, client_ended,
+                                                   NULL};
 
 static struct lookup_address listen_on_loopback(int *fd)
 {
