@@ -1,0 +1,162 @@
+#include "auth/canonical.h"
+
+#include <string.h>
+
+static bool is_blank(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+/* The value unfolded, runs of blanks as one space, none at either end. */
+static void relax_value(struct buf *out, struct bytes value)
+{
+    bool has_blank = false, is_begun = false;
+    for (size_t i = 0; i < value.len; i++) {
+        uint8_t byte = value.at[i];
+        if (byte == '\r' && i + 1 < value.len && value.at[i + 1] == '\n') {
+            i++; /* a fold: header_next() ends a field at any other CRLF */
+            continue;
+        }
+        if (is_blank(byte)) {
+            has_blank = true;
+            continue;
+        }
+        if (has_blank && is_begun)
+            buf_add_byte(out, ' ');
+        buf_add_byte(out, byte);
+        has_blank = false;
+        is_begun = true;
+    }
+}
+
+void canonical_field(struct buf *out, enum canonical_form form, const struct header_field *field)
+{
+    switch (form) {
+    case CANONICAL_SIMPLE:
+        buf_add(out, field->whole);
+        if (!bytes_ends_nocase(field->whole, BYTES("\r\n")))
+            buf_add(out, BYTES("\r\n"));
+        return;
+    case CANONICAL_RELAXED:
+        for (size_t i = 0; i < field->name.len; i++)
+            buf_add_byte(out, ascii_lower(field->name.at[i]));
+        buf_add_byte(out, ':');
+        relax_value(out, field->value);
+        buf_add(out, BYTES("\r\n"));
+        return;
+    }
+}
+
+void canonical_body_init(struct canonical_body *body, enum canonical_form form)
+{
+    *body = (struct canonical_body){.form = form};
+}
+
+/* Where the form is written to. */
+struct room {
+    uint8_t *at;
+    size_t len, size;
+};
+
+/* Writes what was held back; false: there was no room for all of it, and the rest is held. */
+static bool put_held(struct canonical_body *body, struct room *room)
+{
+    while (body->lines) {
+        if (room->size - room->len < 2)
+            return false;
+        memcpy(room->at + room->len, "\r\n", 2);
+        room->len += 2;
+        body->lines--;
+    }
+    if (body->has_blank) {
+        if (room->len == room->size)
+            return false;
+        room->at[room->len++] = ' ';
+        body->has_blank = false;
+    }
+    return true;
+}
+
+/* Writes a byte behind what was held back; false: no room, and it is not written. */
+static bool put(struct canonical_body *body, struct room *room, uint8_t byte)
+{
+    body->is_begun = true;
+    if (!put_held(body, room) || room->len == room->size)
+        return false;
+    room->at[room->len++] = byte;
+    return true;
+}
+
+/* Copies what needs no care from the front of *text. */
+static void copy_plain(enum canonical_form form, struct bytes *text, struct room *room)
+{
+    size_t most = room->size - room->len, len = 0;
+    if (most > text->len)
+        most = text->len;
+    if (form == CANONICAL_SIMPLE) {
+        len = bytes_find(bytes_sub(*text, 0, most), '\r');
+        memcpy(room->at + room->len, text->at, len);
+    } else {
+        for (; len < most && text->at[len] != '\r' && !is_blank(text->at[len]); len++)
+            room->at[room->len + len] = text->at[len];
+    }
+    room->len += len;
+    *text = bytes_from(*text, len);
+}
+
+/* Takes one byte, and those behind it that are as plain; false: there is no room. */
+static bool take(struct canonical_body *body, struct bytes *text, struct room *room)
+{
+    uint8_t byte = text->at[0];
+    if (body->has_cr) {
+        if (byte != '\n') {
+            if (!put(body, room, '\r')) /* it was one alone */
+                return false;
+            body->has_cr = false;
+            return true;
+        }
+        body->has_cr = body->has_blank = false;
+        body->lines++;
+    } else if (byte == '\r') {
+        body->has_cr = true;
+    } else if (body->form == CANONICAL_RELAXED && is_blank(byte)) {
+        body->has_blank = true;
+    } else {
+        if (!put(body, room, byte))
+            return false;
+        *text = bytes_from(*text, 1);
+        copy_plain(body->form, text, room);
+        return true;
+    }
+    *text = bytes_from(*text, 1);
+    return true;
+}
+
+size_t canonical_body_add(struct canonical_body *body, struct bytes *text, uint8_t *out,
+                          size_t room_size)
+{
+    struct room room = {out, 0, room_size};
+    ASSERT(room_size >= CANONICAL_ROOM);
+    while (text->len && take(body, text, &room))
+        ;
+    return room.len;
+}
+
+size_t canonical_body_end(struct canonical_body *body, uint8_t *out, size_t room_size)
+{
+    struct room room = {out, 0, room_size};
+    ASSERT(room_size >= CANONICAL_ROOM);
+    if (body->has_cr && !put(body, &room, '\r')) /* one alone */
+        return room.len;
+    body->has_cr = false;
+    /* One CRLF ends the last line, whether it had one or not; without a line at all only the
+     * simple form has it. Blanks before it are gone in the relaxed form. */
+    if (body->is_begun || body->form == CANONICAL_SIMPLE) {
+        if (room.size - room.len < 2)
+            return room.len;
+        memcpy(room.at + room.len, "\r\n", 2);
+        room.len += 2;
+    }
+    canonical_body_init(body, CANONICAL_RELAXED); /* which has nothing more to say */
+    return room.len;
+}
