@@ -56,7 +56,7 @@ static bool padding_strip(struct bytes *text, enum base64_alphabet alphabet)
 bool base64_scan(struct buf *out, struct bytes text, enum base64_alphabet alphabet)
 {
     size_t before = out->len;
-    if (!padding_strip(&text, alphabet) || !buf_reserve(out, text.len / 4 * 3 + 3))
+    if (!padding_strip(&text, alphabet) || !buf_reserve(out, text.len * 6 / 8))
         return false;
     unsigned bits = 0, count = 0;
     for (size_t i = 0; i < text.len; i++) {
