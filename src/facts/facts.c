@@ -93,6 +93,11 @@ static bool is_name(struct bytes name)
     return label > 0;
 }
 
+bool fact_name_is_valid(struct bytes name)
+{
+    return is_name(without_dot(name));
+}
+
 /* A table has few questions, so looking at each is quick. */
 static struct entry *entry_find(const struct facts *facts, enum fact_type type, struct bytes name)
 {

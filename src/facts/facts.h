@@ -51,14 +51,17 @@ struct answer {
 const char *fact_type_name(enum fact_type type);
 const char *answer_status_name(enum answer_status status);
 
+/* Can the DNS have a record of this name? Not: over 253 bytes, a label empty or over 63 (RFC 1035,
+ * 2.3.4), the root, a NUL. */
+bool fact_name_is_valid(struct bytes name);
+
 struct facts;
 struct facts *facts_new(void);
 void facts_free(struct facts *facts);
 
 /* The answer, valid as long as the table; NULL: it is not there yet, and the question is open now.
- * Names are compared without case, and with or without a final dot. What is no name in the DNS
- * (over 253 bytes, a label empty or over 63: RFC 1035, 2.3.4; the root; a NUL) has the answer
- * ANSWER_NXDOMAIN at once. */
+ * Names are compared without case, and with or without a final dot. What is no name in the DNS has
+ * the answer ANSWER_NXDOMAIN at once. */
 const struct answer *facts_ask(struct facts *facts, enum fact_type type, struct bytes name);
 
 /* An open question: views belong to the table. */
