@@ -51,7 +51,7 @@ static void fire_due(struct loop *loop)
         if (first->key > loop->now_ms)
             return;
         struct timer *timer = CONTAINER(first, struct timer, node);
-        if (timer->due_ms > loop->now_ms) {
+        if (timer->due_ms > first->key) {
             heap_put(&loop->timers, first, timer->due_ms);
             continue;
         }
