@@ -21,7 +21,9 @@ enum {
     RCODE_NOERROR = 0,
     RCODE_SERVFAIL = 2,
     RCODE_REFUSED = 5,
-    RUNNING_LIMIT = 256,
+    /* Of these, names whose servers are silent keep their places for long, also when nobody waits
+     * for them any more: libunbound cannot be told to leave one. */
+    RUNNING_LIMIT = 2048,
     WAITING_LIMIT = 10000,
     /* An answer has at most 64 KiB; names can grow a little as text. */
     ANSWER_ARENA = 256 * 1024,
@@ -56,10 +58,10 @@ static const struct {
     {"key-cache-slabs:", "1"},
     {"infra-cache-slabs:", "1"},
     {"infra-cache-numhosts:", "1000"},
-    /* The library's default of 16 sockets would let a few names whose servers are silent hold up
-     * all others. */
-    {"outgoing-range:", "512"},
-    {"num-queries-per-thread:", "512"},
+    /* As many as RUNNING_LIMIT, each on a socket of its own: the library's default of 16 would let
+     * a few names whose servers are silent hold up all others. */
+    {"outgoing-range:", "2048"},
+    {"num-queries-per-thread:", "2048"},
     {"outgoing-num-tcp:", "10"},
     /* A server that was away is noticed soon after it is back. How often and how long one is asked
      * stays as libunbound has it: with less, a few names whose own servers are silent would make it
@@ -436,7 +438,9 @@ static void add_query(struct resolving *order, const struct question *question)
     list_init(&query->order_link);
     list_append(&order->queries, &query->order_link);
     list_init(&query->link);
-    list_append(&resolver->waiting, &query->link);
+    /* The newest first: when more come than places are left by silent names, the oldest are about
+     * to be too late, and in their order all would be. */
+    list_prepend(&resolver->waiting, &query->link);
     resolver->waiting_count++;
 }
 

@@ -28,7 +28,7 @@ struct resolver_settings {
     /* For tests; NULL and 0 take the defaults. */
     const char *resolv_conf, *hosts; /* /etc/resolv.conf, /etc/hosts */
     int64_t timeout_ms;              /* for all questions of an order: 10 s */
-    size_t running_limit;            /* questions in flight: 256 */
+    size_t running_limit;            /* questions in flight: 2,048 */
     size_t waiting_limit;            /* questions that wait for that: 10,000 */
 };
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from letters import plain
-from nameserver import Knot
+from nameserver import Knot, Mute
 from peers import Script
 from server import free_port, wait_for
 from test_relay import send
@@ -270,7 +270,7 @@ def test_a_bounce_names_the_host_that_refused(internet):
 
 
 def test_a_host_that_breaks_off_loses_the_message_to_another(internet):
-    net = internet(THREE, queue={"retry_first": "1h"})
+    net = internet(THREE)
     first = net.host(2, rcpt="421 4.3.2 going down")
     second = net.host(3)
     net.send("in the middle", "carol@three.example")
@@ -281,7 +281,7 @@ def test_a_host_that_breaks_off_loses_the_message_to_another(internet):
 
 
 def test_hosts_that_all_break_off_defer(internet):
-    net = internet(THREE, queue={"retry_first": "1h"})
+    net = internet(THREE)
     hosts = [net.host(number, rcpt="421 4.3.2 going down") for number in (2, 3, 4)]
     net.send("in the middle", "carol@three.example")
     (event,) = wait_for(lambda: net.server.events("deferred"), 20)
@@ -317,3 +317,21 @@ def test_a_domain_that_fails_waits_and_others_do_not(internet):
     event = wait_for(lambda: net.server.events("resolve-failed"), 60)[0]
     assert event["domain"] == "x.sick.example" and event["status"] == "4.4.3"
     assert len(net.server.queue_list()) == 1
+
+
+def test_names_that_never_answer_hide_no_others(internet):
+    net = internet(THREE)
+    peer = net.host(2)
+    mute = Mute(net.names.port)
+    try:
+        net.server.config["resolver"]["servers"] = [f"127.0.0.1:{mute.port}"]
+        net.server.write_config()
+        net.server.command("reload")
+        for hundred in range(20):
+            net.send("silent", *[f"carol@{hundred}-{one}.silent.example" for one in range(100)])
+        wait_for(lambda: mute.swallowed >= 2000, 60)
+        net.send("heard", "carol@three.example")
+        wait_for(lambda: peer.messages, 30)
+        assert len(net.server.queue_list()) == 20
+    finally:
+        mute.stop()
