@@ -1,5 +1,6 @@
 #include "daemon/outbound.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static void outbound_end(struct outbound *outbound, const struct delivery_result
         failure = NULL;
     if (failure)
         log_warning("connect-failed", LOG_BYTES("lane", name), LOG_BYTES("host", failure->remote),
-                    LOG_BYTES("reason", failure->reply));
+                    LOG_TEXT("status", failure->status), LOG_BYTES("reason", failure->reply));
     end_delivery(outbound);
     timer_clear(&outbound->timer);
     if (outbound->stream)
@@ -88,8 +89,18 @@ static void host_failed(struct outbound *outbound, struct delivery_result *failu
     connect_next(outbound);
 }
 
-static void cannot_connect(struct outbound *outbound, const char *reason)
+/* Does what kept it from connecting say whether the way to the host's network is open? */
+static void note_way(struct outbound *outbound, int os)
 {
+    if (os == ETIMEDOUT || os == ENETUNREACH || os == EHOSTUNREACH)
+        outbound_hosts_missed(outbound->hosts);
+    else if (os == ECONNREFUSED || os == ECONNRESET)
+        outbound_hosts_reached(outbound->hosts);
+}
+
+static void cannot_connect(struct outbound *outbound, int os, const char *reason)
+{
+    note_way(outbound, os);
     struct bytes remote = outbound_hosts_remote(outbound->hosts);
     size_t tried = outbound_hosts_tried(outbound->hosts);
     char text[REPLY_LIMIT], others[64] = "";
@@ -314,6 +325,7 @@ static void on_writable(void *context)
 {
     struct outbound *outbound = context;
     if (outbound->phase == CONNECTING) {
+        outbound_hosts_reached(outbound->hosts);
         outbound->client =
             smtp_client_new(&outbound->settings, loop_now_ms(outbound->worker->loop));
         outbound->phase = TALKING;
@@ -338,7 +350,7 @@ static void on_ended(void *context, int os)
 {
     struct outbound *outbound = context;
     if (outbound->phase == CONNECTING)
-        cannot_connect(outbound, strerror(os));
+        cannot_connect(outbound, os, strerror(os));
     else
         lose_stream(outbound, os ? strerror(os) : "the other side closed the connection");
 }
@@ -349,7 +361,7 @@ static void on_timer(void *context)
 {
     struct outbound *outbound = context;
     switch (outbound->phase) {
-    case CONNECTING: cannot_connect(outbound, "no answer (timed out)"); return;
+    case CONNECTING: cannot_connect(outbound, ETIMEDOUT, "no answer (timed out)"); return;
     case READING: return;
     case IDLE:
         outbound->phase = TALKING;
@@ -374,7 +386,7 @@ static void connect_next(struct outbound *outbound)
         timer_set(&outbound->timer,
                   loop_now_ms(outbound->worker->loop) + outbound_hosts_timeout_ms(outbound->hosts));
     else
-        cannot_connect(outbound, err.text);
+        cannot_connect(outbound, err.os, err.text);
 }
 
 static void hosts_found(void *context)
@@ -385,9 +397,9 @@ static void hosts_found(void *context)
         return;
     }
     struct delivery_result failure = {.outcome = DEFERRED,
-                                      .status = "4.4.3",
                                       .reply = outbound_hosts_failure(outbound->hosts),
                                       .was_connection = true};
+    snprintf(failure.status, sizeof failure.status, "%s", outbound_hosts_status(outbound->hosts));
     outbound_end(outbound, &failure);
 }
 

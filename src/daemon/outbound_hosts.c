@@ -13,8 +13,9 @@
 
 enum { REMOTE_LIMIT = HOST_NAME_LIMIT + 64, FAILURE_LIMIT = 256 };
 /* While there are others, none is waited for as long as it may take: networks where IPv6 leads
- * nowhere are many. */
-static const int64_t HURRY_MS = 10000;
+ * nowhere are many. In that time a packet is sent again once (RFC 6298, 2), and more than the
+ * farthest hosts need. */
+static const int64_t HURRY_MS = 3000;
 
 struct outbound_hosts {
     struct worker *worker;
@@ -33,6 +34,7 @@ struct outbound_hosts {
     uint16_t port;
     struct buf remote; /* of the current one */
     char failure[FAILURE_LIMIT];
+    bool is_unknown, is_bogus; /* an address, as the failure says */
 };
 
 struct outbound_hosts *outbound_hosts_open(struct worker *worker, struct generation *generation,
@@ -69,16 +71,21 @@ static bool is_socket(const struct outbound_hosts *hosts)
 /* --- Addresses ---------------------------------------------------------------------------------
  */
 
+/* Of several hosts, what says most: a false answer, then none. */
 static void note_absence(struct outbound_hosts *hosts, size_t host, enum host_outcome outcome,
                          const struct host_addresses *addresses)
 {
     struct bytes name = hosts->list[host].name, reason = addresses->reason;
-    if (outcome == HOST_ABSENT)
+    bool is_bogus = addresses->is_bogus;
+    if (outcome == HOST_ABSENT && !hosts->failure[0]) {
         snprintf(hosts->failure, sizeof hosts->failure, "%.*s has no address", BYTES_ARGS(name));
-    else if (outcome == HOST_UNKNOWN)
-        snprintf(hosts->failure, sizeof hosts->failure,
-                 "the DNS does not tell the address of %.*s%s%.*s", BYTES_ARGS(name),
-                 reason.len ? ": " : "", BYTES_ARGS(reason));
+    } else if (outcome == HOST_UNKNOWN && !hosts->is_bogus) {
+        snprintf(hosts->failure, sizeof hosts->failure, "the DNS %s the address of %.*s%s%.*s",
+                 is_bogus ? "gave a false answer (by DNSSEC) for" : "does not tell",
+                 BYTES_ARGS(name), reason.len ? ": " : "", BYTES_ARGS(reason));
+        hosts->is_unknown = true;
+        hosts->is_bogus = is_bogus;
+    }
 }
 
 /* Asks for all addresses; false while facts are missing. */
@@ -209,6 +216,11 @@ struct bytes outbound_hosts_failure(const struct outbound_hosts *hosts)
     return bytes_of(hosts->failure);
 }
 
+const char *outbound_hosts_status(const struct outbound_hosts *hosts)
+{
+    return hosts->is_bogus ? "4.7.5" : hosts->is_unknown ? "4.4.3" : "4.4.4";
+}
+
 size_t outbound_hosts_tried(const struct outbound_hosts *hosts)
 {
     return hosts->tried;
@@ -219,6 +231,19 @@ void outbound_hosts_failed(struct outbound_hosts *hosts)
     if (!is_socket(hosts))
         hosts_failed(hosts->worker->hosts, current(hosts), hosts->port,
                      loop_now_ms(hosts->worker->loop));
+}
+
+void outbound_hosts_missed(struct outbound_hosts *hosts)
+{
+    if (!is_socket(hosts))
+        hosts_missed(hosts->worker->hosts, current(hosts), hosts->port,
+                     loop_now_ms(hosts->worker->loop));
+}
+
+void outbound_hosts_reached(struct outbound_hosts *hosts)
+{
+    if (!is_socket(hosts))
+        hosts_reached(hosts->worker->hosts, current(hosts));
 }
 
 void outbound_hosts_worked(struct outbound_hosts *hosts)

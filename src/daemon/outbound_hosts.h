@@ -29,7 +29,13 @@ int64_t outbound_hosts_timeout_ms(const struct outbound_hosts *hosts);
 struct bytes outbound_hosts_remote(const struct outbound_hosts *hosts);
 /* Why there was none to try; empty when there was one. */
 struct bytes outbound_hosts_failure(const struct outbound_hosts *hosts);
+/* The same as an enhanced status (RFC 3463): "4.7.5" a false answer by DNSSEC, "4.4.3" none from
+ * the DNS, "4.4.4" no address, or none that may be used. */
+const char *outbound_hosts_status(const struct outbound_hosts *hosts);
 size_t outbound_hosts_tried(const struct outbound_hosts *hosts);
+/* Nothing answers at the one being tried (outbound_hosts_failed follows), or something does. */
+void outbound_hosts_missed(struct outbound_hosts *hosts);
+void outbound_hosts_reached(struct outbound_hosts *hosts);
 /* The one being tried cannot be used, or is of use: remembered. */
 void outbound_hosts_failed(struct outbound_hosts *hosts);
 void outbound_hosts_worked(struct outbound_hosts *hosts);

@@ -36,7 +36,8 @@ static void log_outcome(struct bytes domain, enum mx_outcome outcome,
 {
     if (outcome == MX_FOUND)
         log_debug("resolved", LOG_BYTES("domain", domain), LOG_BYTES("best", result->hosts[0].name),
-                  LOG_INT("hosts", result->host_count), LOG_INT("ttl_ms", result->ttl_ms));
+                  LOG_INT("hosts", result->host_count), LOG_INT("ttl_ms", result->ttl_ms),
+                  LOG_TEXT("dnssec", result->is_secure ? "secure" : "insecure"));
     else
         log_warning("resolve-failed", LOG_BYTES("domain", domain),
                     LOG_TEXT("status", result->status), LOG_BYTES("reason", result->reason));

@@ -77,8 +77,14 @@ struct down {
     int64_t until_ms;
 };
 
+struct family {
+    unsigned misses; /* in a row */
+    int64_t doubted_until_ms;
+};
+
 struct hosts {
     struct map *by_address; /* struct down */
+    struct family ipv4, ipv6;
     struct list by_age;
     uint64_t random;
 };
@@ -171,6 +177,27 @@ bool hosts_is_down(const struct hosts *hosts, const struct ip *ip, uint16_t port
     return down && now_ms < down->until_ms;
 }
 
+static struct family *family_of(struct hosts *hosts, const struct ip *ip)
+{
+    return ip_is_ipv4(ip) ? &hosts->ipv4 : &hosts->ipv6;
+}
+
+void hosts_missed(struct hosts *hosts, const struct ip *ip, uint16_t port, int64_t now_ms)
+{
+    struct family *family = family_of(hosts, ip);
+    if (hosts_is_down(hosts, ip, port, now_ms))
+        return;
+    if (family->misses < FAMILY_MISSES)
+        family->misses++;
+    if (family->misses == FAMILY_MISSES)
+        family->doubted_until_ms = now_ms + FAMILY_DOUBT_MS;
+}
+
+void hosts_reached(struct hosts *hosts, const struct ip *ip)
+{
+    *family_of(hosts, ip) = (struct family){0};
+}
+
 /* --- The order of a connection -----------------------------------------------------------------
  */
 
@@ -223,20 +250,29 @@ static size_t pick_family(struct ranking *ranking, const struct host_addresses *
     return count;
 }
 
+/* IPv6 comes first (RFC 6724), unless it leads nowhere, and IPv4 does. */
+static bool begins_by_ipv4(const struct ranking *ranking)
+{
+    int64_t now_ms = ranking->wish->now_ms;
+    return now_ms < ranking->hosts->ipv6.doubted_until_ms &&
+           now_ms >= ranking->hosts->ipv4.doubted_until_ms;
+}
+
 /* One host's share of candidates. */
 static size_t rank_host(struct ranking *ranking, const struct host_addresses *from, size_t host,
                         size_t share, struct candidate *out)
 {
-    size_t ipv6[HOST_ADDRESS_LIMIT], ipv4[HOST_ADDRESS_LIMIT];
-    size_t ipv6_count = pick_family(ranking, from, false, ipv6);
-    size_t ipv4_count = pick_family(ranking, from, true, ipv4);
+    size_t first[HOST_ADDRESS_LIMIT], second[HOST_ADDRESS_LIMIT];
+    bool is_ipv4_first = begins_by_ipv4(ranking);
+    size_t first_count = pick_family(ranking, from, is_ipv4_first, first);
+    size_t second_count = pick_family(ranking, from, !is_ipv4_first, second);
     struct candidate all[RANK_LIMIT];
     size_t count = 0;
-    for (size_t turn = 0; turn < ipv6_count || turn < ipv4_count; turn++) {
-        if (turn < ipv6_count)
-            all[count++] = (struct candidate){from->list[ipv6[turn]], host};
-        if (turn < ipv4_count)
-            all[count++] = (struct candidate){from->list[ipv4[turn]], host};
+    for (size_t turn = 0; turn < first_count || turn < second_count; turn++) {
+        if (turn < first_count)
+            all[count++] = (struct candidate){from->list[first[turn]], host};
+        if (turn < second_count)
+            all[count++] = (struct candidate){from->list[second[turn]], host};
     }
     put_down_last(ranking, all, count);
     if (count > share)

@@ -40,6 +40,8 @@ enum {
     HOSTS_DOWN_LIMIT = 4096, /* addresses remembered; beyond, the oldest is forgotten */
     HOSTS_DOWN_FIRST_MS = 60 * 1000,
     HOSTS_DOWN_MOST_MS = 60 * 60 * 1000,
+    FAMILY_MISSES = 3, /* addresses in a row, and a family of addresses is doubted */
+    FAMILY_DOUBT_MS = 10 * 60 * 1000,
 };
 
 /* The memory of addresses (with their ports) that could not be used. */
@@ -52,6 +54,13 @@ void hosts_failed(struct hosts *hosts, const struct ip *ip, uint16_t port, int64
 /* It did what it is there for. */
 void hosts_worked(struct hosts *hosts, const struct ip *ip, uint16_t port);
 bool hosts_is_down(const struct hosts *hosts, const struct ip *ip, uint16_t port, int64_t now_ms);
+/* Nothing answered there: no route, or no reply in time. Called before hosts_failed. After so many
+ * such addresses that were not down already, and none that answered, its family (IPv6 or IPv4) is
+ * doubted for a while: on many networks IPv6 leads nowhere, and it would be found out anew with
+ * each host (RFC 8305, 1). */
+void hosts_missed(struct hosts *hosts, const struct ip *ip, uint16_t port, int64_t now_ms);
+/* It took or refused the connection: its family leads somewhere. */
+void hosts_reached(struct hosts *hosts, const struct ip *ip);
 
 /* --- The order of a connection -----------------------------------------------------------------
  */
@@ -77,8 +86,9 @@ struct plan_wish {
 };
 
 /* In what order to try the hosts (at most MX_HOST_LIMIT, by preference): the better preference
- * first, equals at random; a host's addresses in turns of IPv6 and IPv4, each family at random.
- * What is down comes behind all that is not, and stays in the list: it may have come back. Where
- * not all fit, each host has its share. The number of candidates written to out. */
+ * first, equals at random; a host's addresses in turns of IPv6 and IPv4 (IPv4 and IPv6
+ * while IPv6 alone is doubted), each family at random. What is down comes behind all that is not,
+ * and stays in the list: it may have come back. Where not all fit, each host has its share. The
+ * number of candidates written to out. */
 size_t hosts_plan(const struct hosts *hosts, const struct plan_host *list, size_t count,
                   const struct plan_wish *wish, struct candidate out[PLAN_LIMIT]);

@@ -15,6 +15,7 @@ GOOD, OTHER = "192.0.2.100", "192.0.2.101"
 REFUSING = "192.0.2.109"  # the host is up, and nobody listens
 NOWHERE = "192.0.2.66"  # what is sent there gets lost
 NOWHERE_6 = "2001:db8::66"
+NOWHERES_6 = [f"2001:db8::66:{number}" for number in range(1, 6)]
 SIXTH = "2001:db8::100"
 GREYLISTED_TIMES = 2
 
@@ -60,6 +61,11 @@ backup.example. MX 30 other.wild.example.
 hostless.example. MX 10 absent.example.
 text.example. TXT "neither a host nor mail"
 """
+
+RECORDS += "".join(
+    f"many-{number}.example. MX 10 six-{number}.wild.example.\n"
+    f"six-{number}.wild.example. AAAA {address}\nsix-{number}.wild.example. A {GOOD}\n"
+    for number, address in enumerate(NOWHERES_6))
 
 BOGUS = f"""
 @ MX 10 mx

@@ -232,6 +232,60 @@ static void the_oldest_is_forgotten(void **state)
     hosts_free(hosts);
 }
 
+static bool begins_by_ipv4(struct hosts *hosts, const char *text, int64_t now_ms)
+{
+    const char *const texts[] = {text, NULL};
+    struct plan_host list[4];
+    struct host_addresses addresses[4];
+    struct plan_wish wish = {PORT, FAMILIES_BOTH, 1, now_ms};
+    struct candidate plan[PLAN_LIMIT];
+    size_t count = read_hosts(texts, list, addresses);
+    assert_true(hosts_plan(hosts, list, count, &wish, plan) > 0);
+    return ip_is_ipv4(&plan[0].ip);
+}
+
+static void miss(struct hosts *hosts, const char *text, int64_t now_ms)
+{
+    struct ip ip = ip_of(text);
+    hosts_missed(hosts, &ip, PORT, now_ms);
+    hosts_failed(hosts, &ip, PORT, now_ms);
+}
+
+static void ipv6_that_leads_nowhere_comes_second(void **state)
+{
+    struct hosts *hosts = hosts_new(7);
+    const char *both = "5 2001:db8::9 192.0.2.9";
+    struct ip reached = ip_of("2001:db8::8"), refused = ip_of("192.0.2.8");
+    int64_t now_ms = 1000;
+    miss(hosts, "2001:db8::1", now_ms);
+    miss(hosts, "2001:db8::2", now_ms);
+    /* Again, while it is down: says nothing new. */
+    miss(hosts, "2001:db8::2", now_ms);
+    assert_false(begins_by_ipv4(hosts, both, now_ms));
+    /* One that refuses is reached. */
+    hosts_reached(hosts, &reached);
+    miss(hosts, "2001:db8::3", now_ms);
+    assert_false(begins_by_ipv4(hosts, both, now_ms));
+    miss(hosts, "2001:db8::4", now_ms);
+    miss(hosts, "2001:db8::5", now_ms);
+    assert_true(begins_by_ipv4(hosts, both, now_ms));
+    /* Neither leads anywhere, as when the line is cut. */
+    miss(hosts, "192.0.2.1", now_ms);
+    miss(hosts, "192.0.2.2", now_ms);
+    miss(hosts, "192.0.2.3", now_ms);
+    assert_false(begins_by_ipv4(hosts, both, now_ms));
+    hosts_reached(hosts, &refused);
+    assert_true(begins_by_ipv4(hosts, both, now_ms));
+    /* After a while one more shows whether it still is so. */
+    now_ms += FAMILY_DOUBT_MS;
+    assert_false(begins_by_ipv4(hosts, both, now_ms));
+    miss(hosts, "2001:db8::6", now_ms);
+    assert_true(begins_by_ipv4(hosts, both, now_ms));
+    hosts_reached(hosts, &reached);
+    assert_false(begins_by_ipv4(hosts, both, now_ms));
+    hosts_free(hosts);
+}
+
 /* --- Addresses of a host -----------------------------------------------------------------------
  */
 
@@ -318,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_host_is_down_for_longer_each_time),
         cmocka_unit_test(old_failures_do_not_count),
         cmocka_unit_test(the_oldest_is_forgotten),
+        cmocka_unit_test(ipv6_that_leads_nowhere_comes_second),
         cmocka_unit_test(hosts_have_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
