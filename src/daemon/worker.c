@@ -218,6 +218,7 @@ static bool open_spool(struct worker *worker, const struct worker_ground *ground
     worker->spool = spool_open(ground->disk, &settings, on_found, worker, err);
     if (!worker->spool)
         return error_wrap(err, "spool");
+    queue_sort(worker->queue);
     worker->commit = commit_new(worker->loop, worker->spool, ground->token);
     log_info("spool-opened", LOG_INT("messages", spool_stats(worker->spool).messages));
     return true;

@@ -136,7 +136,6 @@ bool queue_add(struct queue *queue, const struct envelope *envelope, int64_t now
     return true;
 }
 
-/* Restored in the order of the spool, which may be any: sorted once, by the next step. */
 void queue_sort(struct queue *queue)
 {
     struct item {

@@ -73,6 +73,9 @@ MUST_CHECK bool queue_add(struct queue *queue, const struct envelope *envelope, 
  * not fit the envelope: the message is then queued as new, so that nothing is lost; log it. */
 MUST_CHECK bool queue_restore(struct queue *queue, const struct envelope *envelope,
                               struct bytes state, int64_t now_ms);
+/* After the last of them: puts what came in the order of the spool into that of the ids. A million
+ * take a while; where this is not called, the next step or walk takes it. */
+void queue_sort(struct queue *queue);
 
 enum queue_effect {
     QUEUE_IDLE,    /* nothing to do before queue_deadline(). That is now when there is more to do

@@ -230,8 +230,6 @@ struct queue {
     struct queue_stats stats;
 };
 
-/* By id: what was restored came in the order of the spool. */
-void queue_sort(struct queue *queue);
 /* Before a bit of work in a step. False: the step has done enough, go on in the next. */
 MUST_CHECK bool queue_spend(struct queue *queue);
 

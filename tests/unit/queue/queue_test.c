@@ -476,6 +476,9 @@ static void listing_is_by_id(void **state)
         assert_true(i % 2 ? queue_add(world->queue, envelope, world->now_ms)
                           : queue_restore(world->queue, envelope, BYTES_NONE, world->now_ms));
     }
+    assert_true(world->queue->is_unsorted);
+    queue_sort(world->queue);
+    assert_false(world->queue->is_unsorted);
     for (uint64_t after = 0; after < 11; after++) {
         struct seen seen = {0};
         size_t skipped = 0;
