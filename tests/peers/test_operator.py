@@ -265,6 +265,18 @@ def test_commands_say_when_no_server_runs(launch):
     server.command("stop", status=75)
 
 
+def test_what_expires_is_logged_though_nobody_is_told(launch):
+    server = launch(**down(queue={"retry_first": "100ms", "retry_max": "200ms", "expire": "500ms"}))
+    send(server, plain("a bounce"), ["carol@partner.example", "dave@partner.example"], sender="")
+    server.wait_queue_empty()
+    (accepted,) = server.events("accepted")
+    assert [(event["id"], event["to"], event["status"]) for event in server.events("failed")] == [
+        (accepted["id"], f"{who}@partner.example", "5.4.7") for who in ("carol", "dave")]
+    assert not server.events("report")
+    assert "failed for dave@partner.example: not delivered within" in server.command(
+        "trace", accepted["id"])
+
+
 def test_unknown_option_is_a_usage_error(launch):
     launch().command("queue", "list", "--nonsense", status=2)
 
