@@ -197,7 +197,7 @@ static bool print_record(struct reader *reader, struct record *record, struct bu
     if (!take_owner(reader, record))
         return false;
     struct bytes owner = reader->owner, word = next_field(record);
-    bool is_whole = owner.at[owner.len - 1] == '.';
+    bool is_whole = bytes_ends_nocase(owner, BYTES("."));
     while (scan_u64(word, UINT32_MAX, &ttl) || bytes_equal_nocase(word, BYTES("IN")))
         word = next_field(record);
     buf_add(out, owner);
