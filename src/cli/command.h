@@ -69,6 +69,8 @@ int command_bench_relay(char **arguments, size_t count);
 void command_bench_send_options(FILE *out);
 void command_bench_sink_options(FILE *out);
 void command_bench_relay_options(FILE *out);
+int command_verify(char **arguments, size_t count);
+void command_verify_options(FILE *out);
 int command_reload(const struct options *options);
 int command_stop(const struct options *options);
 

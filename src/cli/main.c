@@ -94,6 +94,16 @@ static const struct command commands[] = {
      "  postrider bench relay --server 127.0.0.1:2525 --sink 127.0.0.1:2599 --count 100000 \\\n"
      "      --to user%d@partner.example\n",
      0, 0, 0, .run_own = command_bench_relay, .print_options = command_bench_relay_options},
+    {"verify", "[FILE]", "check SPF, DKIM, ARC and DMARC of a message, or of a sender",
+     "Of a message on FILE (- is standard input) all of them, SPF where --ip says who sent it.\n"
+     "Without FILE: SPF alone (--ip with --from or --helo), DMARC alone (--header-from).\n"
+     "Says what was found in the DNS, why the check came out so, and what would mend it.\n"
+     "Exit status 0 whatever came out, 1: the message or the zone cannot be read.\n"
+     "Examples:\n"
+     "  postrider verify --ip 192.0.2.1 --helo mail.example.org --from ann@example.org\n"
+     "  postrider verify --ip 192.0.2.1 --from ann@example.org letter.eml\n"
+     "  postrider verify --header-from ann@example.org --dkim-pass mail.example.org --json\n",
+     0, 0, 0, .run_own = command_verify, .print_options = command_verify_options},
     {"reload", "", "make the server read its configuration again",
      "With a problem in it the old configuration stays in force and the exit status is 1. Changes "
      "of\n"

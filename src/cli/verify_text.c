@@ -1,0 +1,304 @@
+/* What `postrider verify` found out, for people. */
+#include "cli/verify_report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/spf_record.h"
+#include "cli/paint.h"
+
+enum { LINE_LIMIT = 4096, INDENT = 8, RESULT_COLUMNS = 11 };
+
+static const struct {
+    const char *result;
+    enum paint paint;
+} colours[] = {
+    {"pass", PAINT_GREEN},      {"fail", PAINT_RED},         {"permerror", PAINT_RED},
+    {"softfail", PAINT_YELLOW}, {"temperror", PAINT_YELLOW}, {"neutral", PAINT_YELLOW},
+    {"policy", PAINT_YELLOW},
+};
+
+static void print_clean(const char *format, va_list values)
+{
+    char line[LINE_LIMIT];
+    struct buf clean;
+    vsnprintf(line, sizeof line, format, values);
+    buf_init(&clean, LINE_LIMIT);
+    paint_add(&clean, bytes_of(line));
+    printf("%.*s\n", BYTES_ARGS(buf_view(&clean)));
+    buf_done(&clean);
+}
+
+/* "SPF     fail       ann@one.example from 192.0.2.1" */
+PRINTF_LIKE(3, 4)
+static void print_head(const char *check, const char *result, const char *format, ...)
+{
+    enum paint paint = PAINT_NONE;
+    va_list values;
+    for (size_t i = 0; i < COUNT(colours); i++)
+        if (strcmp(colours[i].result, result) == 0)
+            paint = colours[i].paint;
+    printf("%-*s", INDENT, check);
+    paint_print(paint, result);
+    printf("%*s", (int)(RESULT_COLUMNS - strlen(result)), "");
+    va_start(values, format);
+    print_clean(format, values);
+    va_end(values);
+}
+
+/* A line below it. */
+PRINTF_LIKE(1, 2) static void print_line(const char *format, ...)
+{
+    va_list values;
+    printf("%*s", INDENT, "");
+    va_start(values, format);
+    print_clean(format, values);
+    va_end(values);
+}
+
+/* --- SPF -------------------------------------------------------------------------------------- */
+
+/* Where a term for one more host belongs: in front of the one that decided, or that ends the
+ * record. */
+static size_t place_of_permission(struct bytes record, struct bytes decided)
+{
+    struct bytes terms;
+    struct spf_term term;
+    const char *why;
+    if (!spf_record_begins(record, &terms))
+        return record.len;
+    while (spf_term_next(&terms, &term, &why) == SPF_TERM_FOUND)
+        if (term.kind == SPF_ALL || term.kind == SPF_REDIRECT || bytes_equal(term.text, decided))
+            return (size_t)(term.text.at - record.at);
+    return record.len;
+}
+
+static void add_permission(struct buf *out, const struct ip *ip, struct bytes record,
+                           struct bytes decided)
+{
+    size_t place = place_of_permission(record, decided);
+    buf_add(out, bytes_sub(record, 0, place));
+    if (place == record.len)
+        buf_add_byte(out, ' ');
+    buf_add(out, ip_is_ipv4(ip) ? BYTES("ip4:") : BYTES("ip6:"));
+    ip_print(out, ip);
+    if (place < record.len)
+        buf_add_byte(out, ' ');
+    buf_add(out, bytes_from(record, place));
+}
+
+static void print_spf_reason(const struct spf_verdict *spf, struct bytes ip)
+{
+    struct bytes term = spf->mechanism;
+    switch (spf->result) {
+    case SPF_PASS: print_line("\"%.*s\" allows %.*s", BYTES_ARGS(term), BYTES_ARGS(ip)); return;
+    case SPF_FAIL: print_line("\"%.*s\" forbids %.*s", BYTES_ARGS(term), BYTES_ARGS(ip)); return;
+    case SPF_SOFTFAIL:
+        print_line("\"%.*s\" says that %.*s is probably not allowed", BYTES_ARGS(term),
+                   BYTES_ARGS(ip));
+        return;
+    case SPF_NEUTRAL:
+        if (term.len)
+            print_line("\"%.*s\" says neither yes nor no to %.*s", BYTES_ARGS(term),
+                       BYTES_ARGS(ip));
+        else
+            print_line("no term matches %.*s, and the record does not say what that means",
+                       BYTES_ARGS(ip));
+        return;
+    case SPF_NONE:
+    case SPF_TEMPERROR:
+    case SPF_PERMERROR: print_line("%.*s", BYTES_ARGS(spf->problem)); return;
+    case SPF_NEEDS_FACTS: return;
+    }
+}
+
+static void print_spf_remedy(const struct spf_verdict *spf, const struct ip *ip)
+{
+    struct buf record, address;
+    buf_init(&record, LINE_LIMIT);
+    buf_init(&address, LINE_LIMIT);
+    ip_print(&address, ip);
+    switch (spf->result) {
+    case SPF_PASS:
+        if (bytes_equal_nocase(spf->mechanism, BYTES("all")) ||
+            bytes_equal_nocase(spf->mechanism, BYTES("+all")))
+            print_line("remedy: that term allows every host of the internet; publish \"-all\"");
+        break;
+    case SPF_NONE:
+        if (spf->domain.len == 0)
+            break;
+        add_permission(&record, ip, BYTES("v=spf1 -all"), BYTES("-all"));
+        print_line("remedy: publish TXT at %.*s: %.*s", BYTES_ARGS(spf->domain),
+                   BYTES_ARGS(buf_view(&record)));
+        break;
+    case SPF_FAIL:
+    case SPF_SOFTFAIL:
+    case SPF_NEUTRAL:
+        add_permission(&record, ip, spf->record, spf->mechanism);
+        print_line("remedy: if %.*s sends for %.*s, publish TXT at %.*s: %.*s",
+                   BYTES_ARGS(buf_view(&address)), BYTES_ARGS(spf->domain),
+                   BYTES_ARGS(spf->record_domain), BYTES_ARGS(buf_view(&record)));
+        break;
+    case SPF_TEMPERROR:
+        print_line("remedy: mend the name servers that do not answer, then try again");
+        break;
+    case SPF_PERMERROR:
+        print_line("remedy: mend that; until then receivers cannot use the record of %.*s",
+                   BYTES_ARGS(spf->domain));
+        break;
+    case SPF_NEEDS_FACTS: break;
+    }
+    buf_done(&address);
+    buf_done(&record);
+}
+
+static void print_spf(const struct verify_findings *findings)
+{
+    const struct spf_query *query = &findings->spf_query;
+    const struct spf_verdict *spf = &findings->spf;
+    struct buf ip;
+    buf_init(&ip, LINE_LIMIT);
+    ip_print(&ip, &query->ip);
+    if (query->mail_from.len)
+        print_head("SPF", spf_result_name(spf->result), "%.*s from %.*s (HELO %.*s)",
+                   BYTES_ARGS(query->mail_from), BYTES_ARGS(buf_view(&ip)),
+                   BYTES_ARGS(query->helo));
+    else
+        print_head("SPF", spf_result_name(spf->result), "HELO %.*s from %.*s",
+                   BYTES_ARGS(query->helo), BYTES_ARGS(buf_view(&ip)));
+    if (spf->record.len)
+        print_line("record of %.*s: %.*s", BYTES_ARGS(spf->record_domain), BYTES_ARGS(spf->record));
+    print_spf_reason(spf, buf_view(&ip));
+    if (spf->explanation.len)
+        print_line("%.*s explains: %.*s", BYTES_ARGS(spf->domain), BYTES_ARGS(spf->explanation));
+    print_spf_remedy(spf, &query->ip);
+    buf_done(&ip);
+}
+
+/* --- DKIM and ARC ----------------------------------------------------------------------------- */
+
+static void print_signature(const struct dkim_check *check)
+{
+    if (check->domain.len)
+        print_head("DKIM", dkim_result_name(check->result), "d=%.*s s=%.*s %.*s",
+                   BYTES_ARGS(check->domain), BYTES_ARGS(check->selector),
+                   BYTES_ARGS(check->algorithm));
+    else
+        print_head("DKIM", dkim_result_name(check->result), "a signature that cannot be read");
+    if (check->domain.len && check->selector.len)
+        print_line("key at %.*s._domainkey.%.*s%s", BYTES_ARGS(check->selector),
+                   BYTES_ARGS(check->domain),
+                   check->is_testing ? ", which says that its domain is only testing" : "");
+    if (check->key_bits)
+        print_line("of %u bits", check->key_bits);
+    if (check->reason.len)
+        print_line("%.*s", BYTES_ARGS(check->reason));
+}
+
+static void print_dkim(const struct dkim_report *report)
+{
+    if (report->count == 0) {
+        print_head("DKIM", "none", "the message has no signature");
+        print_line("remedy: the domain in From: should sign its mail");
+    }
+    for (size_t i = 0; i < report->count; i++)
+        print_signature(&report->checks[i]);
+    if (report->is_cut)
+        print_line("there are more signatures, which were not looked at");
+}
+
+static void print_arc(const struct arc_report *report)
+{
+    if (report->result == ARC_NONE) {
+        print_head("ARC", "none", "nobody on the way has sealed the message");
+        return;
+    }
+    print_head("ARC", arc_result_name(report->result), "%u instance%s", report->instances,
+               report->instances == 1 ? "" : "s");
+    if (report->reason.len)
+        print_line("%.*s", BYTES_ARGS(report->reason));
+    for (unsigned i = 0; report->result == ARC_PASS && i < report->instances; i++)
+        print_line("%u sealed by %.*s", i + 1, BYTES_ARGS(report->sets[i].sealer));
+}
+
+/* --- DMARC ------------------------------------------------------------------------------------ */
+
+static void print_alignment(const struct dmarc_query *query, const struct dmarc_answer *dmarc)
+{
+    if (dmarc->spf != DMARC_UNALIGNED)
+        print_line("SPF passes in its name (%s)", dmarc_alignment_name(dmarc->spf));
+    if (dmarc->dkim != DMARC_UNALIGNED)
+        print_line("DKIM passes in its name (%s)", dmarc_alignment_name(dmarc->dkim));
+    if (dmarc->result == DMARC_PASS)
+        return;
+    if (query->identifier_count == 0)
+        print_line("neither SPF nor DKIM passes for any domain");
+    for (size_t i = 0; i < query->identifier_count; i++) {
+        const struct dmarc_identifier *identifier = &query->identifiers[i];
+        print_line("%s %s for %.*s", identifier->method == DMARC_BY_SPF ? "SPF" : "DKIM",
+                   identifier->is_unsure ? "might pass" : "passes", BYTES_ARGS(identifier->domain));
+    }
+}
+
+static void print_dmarc_remedy(const struct dmarc_answer *dmarc)
+{
+    struct bytes author = dmarc->author;
+    switch (dmarc->result) {
+    case DMARC_NONE:
+        if (author.len && !dmarc->has_record)
+            print_line("remedy: publish TXT at _dmarc.%.*s: v=DMARC1; p=none; "
+                       "rua=mailto:dmarc@%.*s; when its reports look good, p=reject",
+                       BYTES_ARGS(author), BYTES_ARGS(author));
+        break;
+    case DMARC_FAIL:
+        print_line("remedy: sign with DKIM as d=%.*s, or send with a reverse-path in that domain "
+                   "for which SPF passes",
+                   BYTES_ARGS(author));
+        break;
+    case DMARC_TEMPERROR:
+        print_line("remedy: mend the name servers that do not answer, then try again");
+        break;
+    case DMARC_PERMERROR:
+        print_line("remedy: a message needs one From: field with an address");
+        break;
+    case DMARC_PASS:
+    case DMARC_NEEDS_FACTS: break;
+    }
+}
+
+static void print_dmarc(const struct verify_findings *findings)
+{
+    const struct dmarc_answer *dmarc = &findings->dmarc;
+    const char *result = dmarc_result_name(dmarc->result);
+    if (findings->author.status != AUTHOR_FOUND)
+        print_head("DMARC", result, "%s", author_problem(&findings->author));
+    else if (dmarc->result == DMARC_FAIL)
+        print_head("DMARC", result, "%.*s; its owner wants: %s", BYTES_ARGS(dmarc->author),
+                   dmarc_policy_name(dmarc->disposition));
+    else
+        print_head("DMARC", result, "%.*s", BYTES_ARGS(dmarc->author));
+    if (dmarc->has_record)
+        print_line("record at _dmarc.%.*s: %.*s", BYTES_ARGS(dmarc->domain),
+                   BYTES_ARGS(dmarc->record.text));
+    if (dmarc->reason)
+        print_line("%s%s%.*s", dmarc->reason, dmarc->reason_name.len ? ": " : "",
+                   BYTES_ARGS(dmarc->reason_name));
+    if (dmarc->organizational.len)
+        print_line("organization: %.*s", BYTES_ARGS(dmarc->organizational));
+    if (dmarc->has_record)
+        print_alignment(&findings->dmarc_query, dmarc);
+    print_dmarc_remedy(dmarc);
+}
+
+void verify_print_text(const struct verify_findings *findings)
+{
+    if (findings->has_spf)
+        print_spf(findings);
+    if (findings->has_message) {
+        print_dkim(&findings->dkim);
+        print_arc(&findings->arc);
+    }
+    if (findings->has_dmarc)
+        print_dmarc(findings);
+}
