@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/memory.h"
 #include "facts/facts.h"
 #include "facts/hosts.h"
@@ -30,6 +31,7 @@ enum {
     FILE_LIMIT = 1 << 20,       /* of hosts and resolv.conf; what is behind is not read */
     ESCAPED_NAME = 253 * 4 + 1, /* each byte as \DDD */
     PATH_ROOM = 4096,
+    KEY_ROOM = 1 + 256, /* a type and a name */
     ANCHOR_LINE = 32 * 1024,
 };
 static const int64_t TIMEOUT_MS = 10000;
@@ -63,10 +65,11 @@ static const struct {
     {"outgoing-range:", "2048"},
     {"num-queries-per-thread:", "2048"},
     {"outgoing-num-tcp:", "10"},
-    /* A server that was away is noticed soon after it is back. How often and how long one is asked
-     * stays as libunbound has it: with less, a few names whose own servers are silent would make it
-     * give up the configured server, and with that all names. */
-    {"infra-host-ttl:", "60"},
+    /* A server that was away is noticed soon after it is back, and one that is silent about many
+     * names is not waited for longer and longer, each name on a place of its own. How often and how
+     * long one is asked stays as libunbound has it: with less, a few names whose own servers are
+     * silent would make it give up the configured server, and with that all names. */
+    {"infra-host-ttl:", "15"},
     {"infra-keep-probing:", "yes"},
     /* The operator's servers are right about their own: loopback, private networks, and names that
      * the public DNS does not have (see private_zones). */
@@ -103,6 +106,7 @@ struct resolver {
     struct list finished; /* struct resolving: done is to be called */
     struct list waiting;  /* struct query */
     struct list running;  /* struct query: libunbound has them, also those nobody waits for */
+    struct map *orphans;  /* the latter, by type and name, for who asks the same again */
     size_t running_count, waiting_count;
     bool is_calling; /* done functions: the resolver must not go */
     bool is_retired, is_freed;
@@ -260,9 +264,44 @@ static void query_leave(struct query *query)
     query->order = NULL;
 }
 
+/* What tells a question from others, in the room given. Empty for a name that is too long for the
+ * DNS: nobody answers for it. */
+static struct bytes orphan_key(enum fact_type type, struct bytes name, uint8_t room[KEY_ROOM])
+{
+    if (name.len >= KEY_ROOM)
+        return BYTES_NONE;
+    room[0] = (uint8_t)type;
+    if (name.len)
+        memcpy(room + 1, name.at, name.len);
+    return (struct bytes){room, name.len + 1};
+}
+
+static struct bytes query_name(const struct query *query)
+{
+    return (struct bytes){(const uint8_t *)query->name, query->len};
+}
+
+/* It runs, and nobody waits for it any more. */
+static void orphan_add(struct query *query)
+{
+    uint8_t room[KEY_ROOM];
+    struct bytes key = orphan_key(query->type, query_name(query), room);
+    if (key.len && !map_find(query->resolver->orphans, key))
+        map_add(query->resolver->orphans, key, query);
+}
+
+static void orphan_remove(struct query *query)
+{
+    uint8_t room[KEY_ROOM];
+    struct bytes key = orphan_key(query->type, query_name(query), room);
+    if (key.len && map_find(query->resolver->orphans, key) == query)
+        map_take(query->resolver->orphans, key);
+}
+
 static void query_free(struct query *query)
 {
     struct resolver *resolver = query->resolver;
+    orphan_remove(query);
     if (query->is_running)
         resolver->running_count--;
     else
@@ -275,8 +314,7 @@ static void query_free(struct query *query)
 static void query_answer(struct query *query, const struct answer *answer)
 {
     struct resolving *order = query->order;
-    struct bytes name = {(const uint8_t *)query->name, query->len};
-    facts_answer(order->facts, query->type, name, answer);
+    facts_answer(order->facts, query->type, query_name(query), answer);
     query_leave(query);
     if (list_is_empty(&order->queries))
         order_finish(order);
@@ -293,9 +331,7 @@ static struct bytes canonical_name(const struct query *query, const char *printe
     struct bytes name = bytes_of(printed);
     if (name.len && name.at[name.len - 1] == '.')
         name.len--;
-    bool is_same =
-        bytes_equal_nocase(name, (struct bytes){(const uint8_t *)query->name, query->len});
-    return is_same ? BYTES_NONE : name;
+    return bytes_equal_nocase(name, query_name(query)) ? BYTES_NONE : name;
 }
 
 /* Records that cannot be read are passed over; false when there is none that can. */
@@ -417,11 +453,27 @@ static void run_waiting(struct resolver *resolver)
     }
 }
 
+/* A name that is tried again and again, and whose servers are silent, takes one place, not one
+ * each time: what runs already is waited for once more. */
+static bool adopt(struct resolving *order, const struct question *question)
+{
+    uint8_t room[KEY_ROOM];
+    struct bytes key = orphan_key(question->type, question->name, room);
+    struct query *query = key.len ? map_take(order->resolver->orphans, key) : NULL;
+    if (!query)
+        return false;
+    query->order = order;
+    list_append(&order->queries, &query->order_link);
+    return true;
+}
+
 static void add_query(struct resolving *order, const struct question *question)
 {
     struct resolver *resolver = order->resolver;
     if (hosts_answer(buf_view(&resolver->ground.hosts), order->facts, question->type,
                      question->name))
+        return;
+    if (adopt(order, question))
         return;
     if (resolver->waiting_count >= resolver->ground.waiting_limit) {
         struct answer busy = {.status = ANSWER_SERVFAIL,
@@ -453,7 +505,9 @@ static void order_expire(struct resolving *order)
     LIST_EACH (&order->queries, struct query, order_link, query) {
         bool is_running = query->is_running;
         query_answer(query, &late);
-        if (!is_running)
+        if (is_running)
+            orphan_add(query);
+        else
             query_free(query);
     }
 }
@@ -541,7 +595,9 @@ void resolver_cancel(struct resolving *resolving_owned)
     struct resolver *resolver = resolving_owned->resolver;
     LIST_EACH (&resolving_owned->queries, struct query, order_link, query) {
         query_leave(query);
-        if (!query->is_running)
+        if (query->is_running)
+            orphan_add(query);
+        else
             query_free(query);
     }
     list_remove(&resolving_owned->link);
@@ -667,6 +723,7 @@ struct resolver *resolver_new(struct loop *loop, const struct resolver_settings 
     list_init(&resolver->finished);
     list_init(&resolver->waiting);
     list_init(&resolver->running);
+    resolver->orphans = map_new((uintptr_t)resolver ^ (uint64_t)loop_now_ms(loop));
     ground_init(&resolver->ground, settings);
     resolver->unbound = ub_ctx_create();
     bool is_good = resolver->unbound || error_set(err, errno, "libunbound");
@@ -686,6 +743,7 @@ static void release(struct resolver *resolver)
     LIST_EACH (&resolver->running, struct query, link, query) {
         query_free(query);
     }
+    map_free(resolver->orphans);
     timer_clear(&resolver->timer);
     ground_done(&resolver->ground);
     free(resolver);

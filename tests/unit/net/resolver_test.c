@@ -38,7 +38,7 @@ static void write_hosts(struct scene *scene)
     fclose(file);
 }
 
-static void begin(struct scene *scene)
+static void begin_with(struct scene *scene, size_t running_limit)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
@@ -51,14 +51,22 @@ static void begin(struct scene *scene)
     snprintf(scene->server, sizeof scene->server, "127.0.0.1:%u", ntohs(address.sin_port));
     write_hosts(scene);
     const char *servers[] = {scene->server};
-    struct resolver_settings settings = {
-        .servers = servers, .server_count = 1, .hosts = scene->hosts, .timeout_ms = TIMEOUT_MS};
+    struct resolver_settings settings = {.servers = servers,
+                                         .server_count = 1,
+                                         .hosts = scene->hosts,
+                                         .timeout_ms = TIMEOUT_MS,
+                                         .running_limit = running_limit};
     scene->resolver = resolver_new(scene->loop, &settings, &err);
     if (!scene->resolver)
         fail_msg("%s", err.text);
     assert_true(resolver_is_like(scene->resolver, &settings));
     settings.timeout_ms++;
     assert_false(resolver_is_like(scene->resolver, &settings));
+}
+
+static void begin(struct scene *scene)
+{
+    begin_with(scene, 0);
 }
 
 static void end(struct scene *scene)
@@ -141,6 +149,48 @@ static void what_is_cancelled_is_not_heard_of(void **state)
     end(&scene);
 }
 
+/* Asks for one name, until that has its answer. */
+static void ask(struct scene *scene, const char *name)
+{
+    struct facts *facts = facts_new();
+    assert_null(facts_ask(facts, FACT_MX, bytes_of(name)));
+    assert_non_null(resolver_resolve(scene->resolver, facts, on_done, scene));
+    loop_run(scene->loop);
+    facts_free(facts);
+}
+
+/* Does the server hear of it? */
+static bool is_asked(struct scene *scene, struct bytes label)
+{
+    const struct timeval most = {.tv_sec = 5};
+    uint8_t packet[512];
+    assert_return_code(setsockopt(scene->silent_fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most),
+                       0);
+    for (int i = 0; i < 100; i++) {
+        ssize_t got = recv(scene->silent_fd, packet, sizeof packet, 0);
+        if (got < 0)
+            return false;
+        if (bytes_search((struct bytes){packet, (size_t)got}, label) < (size_t)got)
+            return true;
+    }
+    return false;
+}
+
+static void what_is_asked_again_takes_one_place(void **state)
+{
+    struct scene scene;
+    begin_with(&scene, 2);
+    for (int i = 0; i < 3; i++)
+        ask(&scene, "far.example");
+    ask(&scene, "near.example");
+    assert_true(is_asked(&scene, BYTES("\4near\7example")));
+    /* Now both places are taken. */
+    ask(&scene, "other.example");
+    ask(&scene, "far.example");
+    assert_int_equal(scene.done, 6);
+    end(&scene);
+}
+
 static void it_may_go_in_the_middle(void **state)
 {
     struct scene scene;
@@ -173,6 +223,7 @@ int main(void)
         cmocka_unit_test(silence_ends_in_time),
         cmocka_unit_test(the_server_is_asked_for_private_names),
         cmocka_unit_test(what_is_cancelled_is_not_heard_of),
+        cmocka_unit_test(what_is_asked_again_takes_one_place),
         cmocka_unit_test(it_may_go_in_the_middle),
         cmocka_unit_test(bad_settings_are_said),
     };
