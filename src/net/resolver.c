@@ -16,6 +16,7 @@
 #include "facts/facts.h"
 #include "facts/hosts.h"
 #include "facts/rdata.h"
+#include "net/turns.h"
 
 enum {
     CLASS_IN = 1,
@@ -65,11 +66,11 @@ static const struct {
     {"outgoing-range:", "2048"},
     {"num-queries-per-thread:", "2048"},
     {"outgoing-num-tcp:", "10"},
-    /* A server that was away is noticed soon after it is back, and one that is silent about many
-     * names is not waited for longer and longer, each name on a place of its own. How often and how
-     * long one is asked stays as libunbound has it: with less, a few names whose own servers are
-     * silent would make it give up the configured server, and with that all names. */
-    {"infra-host-ttl:", "15"},
+    /* How long a server takes, doubled with each silence, is forgotten before it comes to 12 s:
+     * from there on libunbound takes the server for dead, and with silent names enough that would
+     * be the configured one, and all names with it. So is one that was away noticed soon after it
+     * is back. How often one is asked stays as libunbound has it. */
+    {"infra-host-ttl:", "10"},
     {"infra-keep-probing:", "yes"},
     /* The operator's servers are right about their own: loopback, private networks, and names that
      * the public DNS does not have (see private_zones). */
@@ -104,11 +105,10 @@ struct resolver {
     struct ground ground;
     struct list orders;   /* struct resolving, by deadline */
     struct list finished; /* struct resolving: done is to be called */
-    struct list waiting;  /* struct query */
+    struct turns *turns;  /* struct query: those that run, or wait for that */
     struct list running;  /* struct query: libunbound has them, also those nobody waits for */
     struct map *orphans;  /* the latter, by type and name, for who asks the same again */
-    size_t running_count, waiting_count;
-    bool is_calling; /* done functions: the resolver must not go */
+    bool is_calling;      /* done functions: the resolver must not go */
     bool is_retired, is_freed;
 };
 
@@ -123,12 +123,12 @@ struct resolving {
 };
 
 struct query {
-    struct list link;       /* running or waiting */
+    struct turn turn;
+    struct list link;       /* running */
     struct list order_link; /* the order's queries; in none: nobody waits for it any more */
     struct resolver *resolver;
     struct resolving *order;
     enum fact_type type;
-    bool is_running;
     size_t len;
     char name[]; /* ends with a NUL */
 };
@@ -302,10 +302,7 @@ static void query_free(struct query *query)
 {
     struct resolver *resolver = query->resolver;
     orphan_remove(query);
-    if (query->is_running)
-        resolver->running_count--;
-    else
-        resolver->waiting_count--;
+    turns_leave(resolver->turns, &query->turn);
     list_remove(&query->link);
     list_remove(&query->order_link);
     free(query);
@@ -430,8 +427,6 @@ static void query_run(struct query *query)
     struct resolver *resolver = query->resolver;
     char name[ESCAPED_NAME];
     print_escaped(query, name);
-    query->is_running = true;
-    resolver->running_count++;
     list_append(&resolver->running, &query->link);
     int failed = ub_resolve_async(resolver->unbound, name, type_numbers[query->type], CLASS_IN,
                                   query, on_result, NULL);
@@ -443,14 +438,8 @@ static void query_run(struct query *query)
 
 static void run_waiting(struct resolver *resolver)
 {
-    while (resolver->running_count < resolver->ground.running_limit) {
-        struct query *query = LIST_FIRST(&resolver->waiting, struct query, link);
-        if (!query)
-            return;
-        list_remove(&query->link);
-        resolver->waiting_count--;
-        query_run(query);
-    }
+    for (struct turn *turn; (turn = turns_next(resolver->turns));)
+        query_run(CONTAINER(turn, struct query, turn));
 }
 
 /* A name that is tried again and again, and whose servers are silent, takes one place, not one
@@ -475,13 +464,14 @@ static void add_query(struct resolving *order, const struct question *question)
         return;
     if (adopt(order, question))
         return;
-    if (resolver->waiting_count >= resolver->ground.waiting_limit) {
+    struct query *query = memory_new(1, sizeof *query + question->name.len + 1);
+    if (!turns_wait(resolver->turns, &query->turn, question->name)) {
         struct answer busy = {.status = ANSWER_SERVFAIL,
                               .reason = BYTES("too many questions wait for the DNS already")};
         facts_answer(order->facts, question->type, question->name, &busy);
+        free(query);
         return;
     }
-    struct query *query = memory_new(1, sizeof *query + question->name.len + 1);
     query->resolver = resolver;
     query->order = order;
     query->type = question->type;
@@ -490,10 +480,6 @@ static void add_query(struct resolving *order, const struct question *question)
     list_init(&query->order_link);
     list_append(&order->queries, &query->order_link);
     list_init(&query->link);
-    /* The newest first: when more come than places are left by silent names, the oldest are about
-     * to be too late, and in their order all would be. */
-    list_prepend(&resolver->waiting, &query->link);
-    resolver->waiting_count++;
 }
 
 static void order_expire(struct resolving *order)
@@ -503,9 +489,8 @@ static void order_expire(struct resolving *order)
              (long long)order->resolver->ground.timeout_ms);
     struct answer late = {.status = ANSWER_TIMEOUT, .reason = bytes_of(reason)};
     LIST_EACH (&order->queries, struct query, order_link, query) {
-        bool is_running = query->is_running;
         query_answer(query, &late);
-        if (is_running)
+        if (query->turn.is_running)
             orphan_add(query);
         else
             query_free(query);
@@ -595,7 +580,7 @@ void resolver_cancel(struct resolving *resolving_owned)
     struct resolver *resolver = resolving_owned->resolver;
     LIST_EACH (&resolving_owned->queries, struct query, order_link, query) {
         query_leave(query);
-        if (query->is_running)
+        if (query->turn.is_running)
             orphan_add(query);
         else
             query_free(query);
@@ -713,6 +698,12 @@ static bool open_watch(struct resolver *resolver, struct error *err)
     return true;
 }
 
+/* For hash maps: not for peers to know. */
+static uint64_t random_seed(const struct resolver *resolver)
+{
+    return (uintptr_t)resolver ^ (uint64_t)loop_now_ms(resolver->loop);
+}
+
 struct resolver *resolver_new(struct loop *loop, const struct resolver_settings *settings,
                               struct error *err)
 {
@@ -721,10 +712,11 @@ struct resolver *resolver_new(struct loop *loop, const struct resolver_settings 
     timer_init(&resolver->timer, loop, on_timer, resolver);
     list_init(&resolver->orders);
     list_init(&resolver->finished);
-    list_init(&resolver->waiting);
     list_init(&resolver->running);
-    resolver->orphans = map_new((uintptr_t)resolver ^ (uint64_t)loop_now_ms(loop));
+    resolver->orphans = map_new(random_seed(resolver));
     ground_init(&resolver->ground, settings);
+    resolver->turns = turns_new(resolver->ground.running_limit, resolver->ground.waiting_limit,
+                                random_seed(resolver));
     resolver->unbound = ub_ctx_create();
     bool is_good = resolver->unbound || error_set(err, errno, "libunbound");
     if (is_good && set_up(resolver, err) && begin(resolver, err) && open_watch(resolver, err))
@@ -743,6 +735,7 @@ static void release(struct resolver *resolver)
     LIST_EACH (&resolver->running, struct query, link, query) {
         query_free(query);
     }
+    turns_free(resolver->turns);
     map_free(resolver->orphans);
     timer_clear(&resolver->timer);
     ground_done(&resolver->ground);

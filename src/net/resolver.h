@@ -3,8 +3,8 @@
  * of its own, and validates DNSSEC itself (RFC 4035) when it knows a trust anchor.
  *
  * A dead or hostile DNS costs bounded time and memory: an order is through within its time, what
- * libunbound says later is dropped; so many questions are in flight, more wait, and beyond that
- * they are refused (ANSWER_SERVFAIL).
+ * libunbound says later is dropped; so many questions are in flight, more wait (net/turns.h says in
+ * what order), and beyond that they are refused (ANSWER_SERVFAIL).
  *
  * Not here: retries of its own, search domains (each name is whole), and names in other systems
  * than the DNS and /etc/hosts. */
