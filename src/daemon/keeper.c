@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 
 #include "base/memory.h"
+#include "daemon/keeper_login.h"
 #include "daemon/keeper_sign.h"
 
 enum {
@@ -88,6 +89,7 @@ static void job_free(struct keeper_job *job_owned)
     OPENSSL_cleanse(job_owned->packet, job_owned->len);
     free(job_owned->packet);
     EVP_PKEY_free(job_owned->key);
+    keeper_login_free(job_owned->login);
     buf_done(&job_owned->signature);
     free(job_owned);
 }
@@ -160,7 +162,8 @@ static void begin_signature(struct keeper_job *job)
     EVP_PKEY_up_ref(key);
     job->key = key;
     job->task = (struct keeper_task){.run = sign_run, .done = sign_done, .context = job};
-    if (!keeper_pool_add(job->keeper->quick, BYTES_NONE, &job->task))
+    job->pool = job->keeper->quick;
+    if (!keeper_pool_add(job->pool, BYTES_NONE, &job->task))
         keeper_job_end(job, KEEPER_BUSY, "too many signatures wait already");
 }
 
@@ -183,11 +186,13 @@ static void begin(struct keeper_job *job)
     case KEEPER_SIGN:
     case KEEPER_PUBLIC_KEY: begin_signature(job); return;
     case KEEPER_CREDENTIAL: answer_credential(job); return;
+    case KEEPER_VERIFY_TOKEN:
+        keeper_job_end(job, KEEPER_UNAVAILABLE, "no keys for tokens are configured");
+        return;
     case KEEPER_VERIFY_PASSWORD:
     case KEEPER_SCRAM_SALT:
     case KEEPER_SCRAM_PROOF:
-    case KEEPER_VERIFY_TOKEN:
-    case KEEPER_ACCOUNT: keeper_job_end(job, KEEPER_UNAVAILABLE, "no accounts"); return;
+    case KEEPER_ACCOUNT: keeper_login_begin(job); return;
     }
 }
 
@@ -258,11 +263,10 @@ static void on_peer(void *context, int fd_owned)
 
 static void channel_close(struct channel *channel_owned)
 {
-    struct keeper *keeper = channel_owned->keeper;
     LIST_EACH (&channel_owned->jobs, struct keeper_job, channel_link, job) {
         job->channel = NULL;
         list_remove(&job->channel_link);
-        if (job->task.run && keeper_pool_remove(keeper->quick, &job->task))
+        if (job->pool && keeper_pool_remove(job->pool, &job->task))
             job_free(job);
     }
     LIST_EACH (&channel_owned->unsent, struct unsent, link, unsent)
@@ -301,6 +305,7 @@ static void on_reload(void *context, struct config *config_owned)
     struct config *old = keeper->child->config;
     keeper->child->config = config_owned;
     use_secrets(keeper);
+    keeper_login_reload(keeper);
     config_free(old);
 }
 
@@ -320,7 +325,8 @@ static void on_turn(void *context)
     struct keeper *keeper = context;
     journal_flush(keeper->child->journal);
     log_flush();
-    if (keeper->is_stopping && keeper_pool_is_idle(keeper->quick))
+    if (keeper->is_stopping && keeper_pool_is_idle(keeper->quick) &&
+        keeper_pool_is_idle(keeper->slow))
         loop_stop(keeper->loop);
 }
 
@@ -354,6 +360,8 @@ static bool keeper_open(struct keeper *keeper, struct child *child, struct error
     loop_on_turn(keeper->loop, on_turn, keeper);
     keeper->quick = keeper_pool_new(keeper->loop, QUICK_THREADS, QUICK_LIMIT, QUICK_LIMIT,
                                     child->config->queue.seed);
+    if (!keeper_login_open(keeper, err))
+        return false;
     keeper->orders = orders_open(keeper->loop, child, &order_events, keeper, err);
     return keeper->orders && child_ready(child, err);
 }
@@ -363,6 +371,7 @@ static void keeper_close(struct keeper *keeper)
     on_stop(keeper);
     orders_close(keeper->orders);
     keeper_pool_free(keeper->quick);
+    keeper_login_close(keeper);
     if (keeper->loop)
         loop_on_turn(keeper->loop, NULL, NULL);
     loop_free(keeper->loop);

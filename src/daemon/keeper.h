@@ -12,6 +12,9 @@
 #include "daemon/keeper_request.h"
 #include "daemon/keeper_secrets.h"
 #include "daemon/orders.h"
+#include "daemon/password.h"
+
+struct keeper_login;
 
 struct keeper {
     struct child *child;
@@ -21,7 +24,11 @@ struct keeper {
     struct list jobs;     /* struct keeper_job, whether or not their channel is still there */
     struct secrets *secrets;
     struct secrets *next_secrets; /* came, wait for the reload; NULL: none */
-    struct keeper_pool *quick;
+    struct keeper_pool *quick, *slow;
+    struct accounts *accounts;
+    uint8_t secret[32];              /* of the directory: made-up salts come from it */
+    char decoy[PASSWORD_HASH_LIMIT]; /* what is checked for an account that is not there */
+    unsigned decoy_cost;             /* 0: not made yet */
     bool is_stopping;
 };
 
@@ -35,6 +42,8 @@ struct keeper_job {
     size_t len;
     struct keeper_request request; /* views of the packet */
     struct keeper_task task;
+    struct keeper_pool *pool;   /* that the task is in; NULL: none */
+    struct keeper_login *login; /* of a question about an account; NULL */
     EVP_PKEY *key;
     struct buf signature; /* and other bytes of the answer */
     struct error err;

@@ -1,5 +1,5 @@
 /* The keeper's process and the client of its channel: signatures by every scheme, keys that are not
- * there, and a keeper that dies. */
+ * there, logins, and a keeper that dies. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +19,7 @@
 #include <openssl/x509.h>
 #include <cmocka.h>
 
+#include "daemon/accounts.h"
 #include "daemon/child.h"
 #include "daemon/keeper_client.h"
 
@@ -32,7 +33,9 @@ struct world {
     struct keeper_client *client;
     size_t waiting;
     struct keeper_answer answer; /* of the newest, but for its texts */
-    uint8_t signature[KEEPER_BYTES_LIMIT];
+    uint8_t signature[KEEPER_BYTES_LIMIT], salt[PASSWORD_SALT];
+    char address[64], own[64], reason[128];
+    size_t statuses[KEEPER_STATUS_COUNT];
 };
 
 static struct config *make_config(void)
@@ -124,6 +127,14 @@ static void on_answer(void *context, const struct keeper_answer *answer)
     if (answer->signature.len)
         memcpy(world->signature, answer->signature.at, answer->signature.len);
     world->answer.signature.at = world->signature;
+    world->statuses[answer->status]++;
+    if (answer->salt.len == sizeof world->salt)
+        memcpy(world->salt, answer->salt.at, sizeof world->salt);
+    snprintf(world->address, sizeof world->address, "%.*s", BYTES_ARGS(answer->address));
+    snprintf(world->reason, sizeof world->reason, "%.*s", BYTES_ARGS(answer->reason));
+    struct bytes list = answer->own, own = BYTES_NONE;
+    (void)keeper_next_own(&list, &own);
+    snprintf(world->own, sizeof world->own, "%.*s", BYTES_ARGS(own));
     if (--world->waiting == 0)
         loop_stop(world->loop);
 }
@@ -282,6 +293,173 @@ static void public_halves_and_credentials_are_told(void **state)
     close_world(&world);
 }
 
+/* --- Accounts --------------------------------------------------------------------------------- */
+
+static void fill_directory(void)
+{
+    char path[80];
+    struct error err;
+    struct credentials ann;
+    uint8_t digest_of_app[PASSWORD_DIGEST];
+    snprintf(path, sizeof path, "%s/accounts", folder);
+    struct accounts *accounts = accounts_open(path, &err);
+    if (!accounts)
+        fail_msg("%s", err.text);
+    assert_true(password_derive(BYTES("open sesame"), 1, &ann, &err));
+    const struct bytes names[] = {BYTES_INIT("ann@example.org"), BYTES_INIT("gone@example.org"),
+                                  BYTES_INIT("apps@example.org")};
+    for (size_t i = 0; i < COUNT(names); i++)
+        assert_int_equal(accounts_add(accounts, names[i], i < 2 ? &ann : NULL, 1, &err),
+                         ACCOUNTS_DONE);
+    assert_int_equal(accounts_set_disabled(accounts, names[1], true, &err), ACCOUNTS_DONE);
+    assert_int_equal(accounts_set_limits(accounts, names[0], 5, 7, &err), ACCOUNTS_DONE);
+    assert_int_equal(accounts_grant(accounts, names[0], BYTES("sales@example.org"), &err),
+                     ACCOUNTS_DONE);
+    password_digest(BYTES("abcde-fghij"), digest_of_app);
+    for (size_t i = 0; i < COUNT(names); i++)
+        assert_int_equal(
+            accounts_add_app(accounts, names[i], BYTES("phone"), digest_of_app, 1, &err),
+            ACCOUNTS_DONE);
+    accounts_close(accounts);
+}
+
+static void passwords_are_verified(void **state)
+{
+    const struct {
+        const char *name;
+        struct bytes user, password;
+        enum keeper_status want;
+        const char *address, *reason;
+    } rows[] = {
+        {"right", BYTES_INIT("ann@example.org"), BYTES_INIT("open sesame"), KEEPER_OK,
+         "ann@example.org", ""},
+        {"capitals in the name", BYTES_INIT("Ann@EXAMPLE.org"), BYTES_INIT("open sesame"),
+         KEEPER_OK, "ann@example.org", ""},
+        {"another space", BYTES_INIT("ann@example.org"), BYTES_INIT("open\xc2\xa0sesame"),
+         KEEPER_OK, "ann@example.org", ""},
+        {"wrong", BYTES_INIT("ann@example.org"), BYTES_INIT("open sesam"), KEEPER_NO, "",
+         "wrong password"},
+        {"no password", BYTES_INIT("ann@example.org"), BYTES_INIT(""), KEEPER_NO, "",
+         "wrong password"},
+        {"a NUL in it", BYTES_INIT("ann@example.org"), BYTES_INIT("open sesame\0"), KEEPER_NO, "",
+         "wrong password"},
+        {"nobody", BYTES_INIT("bob@example.org"), BYTES_INIT("open sesame"), KEEPER_NO, "",
+         "no such account"},
+        {"no name", BYTES_INIT(""), BYTES_INIT("open sesame"), KEEPER_NO, "", "no such account"},
+        {"disabled", BYTES_INIT("gone@example.org"), BYTES_INIT("open sesame"), KEEPER_NO, "",
+         "the account is disabled"},
+        {"app password", BYTES_INIT("ann@example.org"), BYTES_INIT("ABCDE fghij"), KEEPER_OK,
+         "ann@example.org", ""},
+        {"app password alone", BYTES_INIT("apps@example.org"), BYTES_INIT("abcde-fghij"), KEEPER_OK,
+         "apps@example.org", ""},
+        {"no password at all", BYTES_INIT("apps@example.org"), BYTES_INIT("open sesame"), KEEPER_NO,
+         "", "the account has no password"},
+        {"app password, disabled", BYTES_INIT("gone@example.org"), BYTES_INIT("abcde-fghij"),
+         KEEPER_NO, "", "wrong password"},
+    };
+    struct world world;
+    open_world(&world, NULL);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct keeper_request request = {.kind = KEEPER_VERIFY_PASSWORD,
+                                         .user = rows[i].user,
+                                         .secret = rows[i].password,
+                                         .peer = BYTES("192.0.2.1"),
+                                         .mechanism = BYTES("PLAIN")};
+        if (ask_and_wait(&world, &request) != rows[i].want ||
+            strcmp(world.address, rows[i].address) != 0 ||
+            strcmp(world.reason, rows[i].reason) != 0)
+            fail_msg("%s: %d %s %s", rows[i].name, world.answer.status, world.address,
+                     world.reason);
+    }
+    close_world(&world);
+}
+
+static void an_account_has_its_facts(void **state)
+{
+    struct world world;
+    open_world(&world, NULL);
+    struct keeper_request request = {.kind = KEEPER_ACCOUNT, .user = BYTES("ann@example.org")};
+    assert_int_equal(ask_and_wait(&world, &request), KEEPER_OK);
+    assert_string_equal(world.own, "sales@example.org");
+    assert_int_equal(world.answer.messages_per_day, 5);
+    assert_int_equal(world.answer.recipients_per_day, 7);
+    request.user = BYTES("bob@example.org");
+    assert_int_equal(ask_and_wait(&world, &request), KEEPER_NO);
+    request.user = BYTES("gone@example.org");
+    assert_int_equal(ask_and_wait(&world, &request), KEEPER_NO);
+    close_world(&world);
+}
+
+static bool prove(struct world *world, struct bytes user, struct bytes password)
+{
+    struct bytes message = BYTES("n=ann,r=x,r=xy,s=,i=,c=biws,r=xy");
+    uint8_t proof[SCRAM_HASH], signature[SCRAM_HASH];
+    struct keeper_request salt = {.kind = KEEPER_SCRAM_SALT, .user = user};
+    assert_int_equal(ask_and_wait(world, &salt), KEEPER_OK);
+    assert_true(scram_prove(password, (struct bytes){world->salt, sizeof world->salt},
+                            world->answer.iterations, message, proof, signature));
+    struct keeper_request request = {.kind = KEEPER_SCRAM_PROOF,
+                                     .user = user,
+                                     .message = message,
+                                     .secret = {proof, sizeof proof}};
+    bool is_right = ask_and_wait(world, &request) == KEEPER_OK;
+    assert_true(!is_right || memcmp(world->signature, signature, sizeof signature) == 0);
+    return is_right;
+}
+
+static void scram_tells_nobody_who_exists(void **state)
+{
+    struct world world;
+    uint8_t salt[PASSWORD_SALT];
+    open_world(&world, NULL);
+    assert_true(prove(&world, BYTES("ann@example.org"), BYTES("open sesame")));
+    assert_false(prove(&world, BYTES("ann@example.org"), BYTES("open sesam")));
+    assert_false(prove(&world, BYTES("gone@example.org"), BYTES("open sesame")));
+    assert_false(prove(&world, BYTES("bob@example.org"), BYTES("open sesame")));
+    struct keeper_request request = {.kind = KEEPER_SCRAM_SALT, .user = BYTES("bob@example.org")};
+    assert_int_equal(ask_and_wait(&world, &request), KEEPER_OK);
+    memcpy(salt, world.salt, sizeof salt);
+    close_world(&world);
+    /* The same after a restart, and for the same name written otherwise. */
+    open_world(&world, NULL);
+    request.user = BYTES("BOB@example.org");
+    assert_int_equal(ask_and_wait(&world, &request), KEEPER_OK);
+    assert_memory_equal(salt, world.salt, sizeof salt);
+    request.user = BYTES("bob2@example.org");
+    assert_int_equal(ask_and_wait(&world, &request), KEEPER_OK);
+    assert_memory_not_equal(salt, world.salt, sizeof salt);
+    close_world(&world);
+}
+
+/* What is over is refused at once, one network cannot take the place of others, and signatures
+ * wait for none of them. */
+static void a_flood_of_logins_is_bounded(void **state)
+{
+    struct world world;
+    open_world(&world, NULL);
+    struct keeper_request login = {.kind = KEEPER_VERIFY_PASSWORD,
+                                   .user = BYTES("ann@example.org"),
+                                   .secret = BYTES("guess"),
+                                   .mechanism = BYTES("PLAIN")};
+    char peer[32];
+    for (int i = 0; i < 500; i++) {
+        snprintf(peer, sizeof peer, "192.0.2.%d", i % 256);
+        login.peer = bytes_of(peer);
+        ask(&world, &login);
+    }
+    login.peer = BYTES("198.51.100.1");
+    login.secret = BYTES("open sesame");
+    ask(&world, &login);
+    struct keeper_request sign = {
+        .kind = KEEPER_SIGN, .scheme = KEEPER_ED25519, .user = bytes_of(ed_path), .secret = digest};
+    ask(&world, &sign);
+    loop_run(world.loop);
+    assert_int_equal(world.statuses[KEEPER_OK], 2);
+    assert_true(world.statuses[KEEPER_BUSY] > 0 && world.statuses[KEEPER_NO] > 0);
+    assert_int_equal(world.statuses[KEEPER_BUSY] + world.statuses[KEEPER_NO], 500);
+    close_world(&world);
+}
+
 /* --- Its life --------------------------------------------------------------------------------- */
 
 static void many_at_once_are_all_answered(void **state)
@@ -356,6 +534,7 @@ static int set_up(void **state)
     fputs("open sesame\r\nand more\n", file);
     fclose(file);
     SHA256((const uint8_t *)"abc", 3, digest_room);
+    fill_directory();
     return 0;
 }
 
@@ -365,9 +544,11 @@ static int tear_down(void **state)
     char path[80];
     for (size_t i = 0; i < COUNT(paths); i++)
         unlink(paths[i]);
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, i ? "keys" : "accounts");
-        rmdir(path);
+    static const char *const names[] = {"accounts/accounts.db", "accounts/accounts.db-wal",
+                                        "accounts/accounts.db-shm", "accounts", "keys"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        remove(path);
     }
     rmdir(folder);
     EVP_PKEY_free(rsa);
@@ -384,6 +565,10 @@ int main(void)
         cmocka_unit_test(encoded_and_raw_are_the_same),
         cmocka_unit_test(what_is_no_key_is_refused),
         cmocka_unit_test(public_halves_and_credentials_are_told),
+        cmocka_unit_test(passwords_are_verified),
+        cmocka_unit_test(an_account_has_its_facts),
+        cmocka_unit_test(scram_tells_nobody_who_exists),
+        cmocka_unit_test(a_flood_of_logins_is_bounded),
         cmocka_unit_test(many_at_once_are_all_answered),
         cmocka_unit_test(a_cancelled_question_has_no_answer),
         cmocka_unit_test(a_dead_keeper_is_never_a_refusal),
