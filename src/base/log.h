@@ -20,6 +20,7 @@ struct log_field {
 #define LOG_TEXT(n, value) ((struct log_field){(n), LOG_KIND_TEXT, bytes_of(value), 0})
 /* The same, but an empty one writes nothing. */
 #define LOG_OPTIONAL(n, value) ((struct log_field){(n), LOG_KIND_OPTIONAL, bytes_of(value), 0})
+#define LOG_OPTIONAL_BYTES(n, value) ((struct log_field){(n), LOG_KIND_OPTIONAL, (value), 0})
 #define LOG_INT(n, value) ((struct log_field){(n), LOG_KIND_NUMBER, BYTES_NONE, (int64_t)(value)})
 /* The message's id, as id=…; id 0 writes nothing. */
 #define LOG_ID(value) ((struct log_field){"id", LOG_KIND_ID, BYTES_NONE, (int64_t)(value)})

@@ -253,6 +253,7 @@ static void stored(struct commit_owner *owner, const struct spool_result *result
              LOG_INT("nrcpt", envelope.recipient_count), LOG_INT("size", envelope.size),
              LOG_BYTES("client", envelope.client), LOG_BYTES("helo", envelope.helo),
              LOG_BYTES("protocol", smtp_server_protocol(session_smtp(intake->session))),
+             LOG_OPTIONAL_BYTES("tls", session_tls(intake->session)),
              LOG_TEXT("listener", intake->listener->address));
     uint8_t text_bytes[64];
     struct buf text = {.at = text_bytes, .cap = sizeof text_bytes, .limit = sizeof text_bytes};
@@ -278,7 +279,8 @@ static void append(struct intake *intake)
     buf_init(&prefix, TRACE_LIMIT + intake->section.limit);
     struct trace trace = {.envelope = &envelope,
                           .hostname = bytes_of(intake->generation->config->hostname),
-                          .protocol = smtp_server_protocol(smtp)};
+                          .protocol = smtp_server_protocol(smtp),
+                          .tls = session_tls(intake->session)};
     trace_received(&prefix, &trace);
     buf_add(&prefix, buf_view(&intake->section));
     ASSERT(!prefix.overflowed);

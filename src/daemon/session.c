@@ -1,5 +1,7 @@
 #include "daemon/session.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +14,10 @@ struct session {
     struct stream *stream; /* NULL: the peer is gone */
     struct timer deadline;
     uint8_t *held; /* input that could not be consumed yet */
-    enum { RUNNING, WAITING_STORE, WAITING_TEXT, WAITING_LOGIN } phase;
+    enum { RUNNING, SECURING, WAITING_STORE, WAITING_TEXT, WAITING_LOGIN } phase;
     bool is_stepping, is_ended, is_closing, is_paused;
     void *data;
+    char *tls; /* owned; NULL: in clear text */
     char peer[PEER_TEXT];
 };
 
@@ -59,6 +62,7 @@ static void session_free(struct session *session)
         stream_close(session->stream);
     smtp_server_free(session->smtp);
     free(session->held);
+    free(session->tls);
     free(session);
 }
 
@@ -95,6 +99,15 @@ static void hold_input(struct session *session)
     free(session->held);
     session->held = held;
     smtp_server_rebase(session->smtp, (struct bytes){held, unread.len});
+}
+
+/* The machine's reply, if there is one, is sent before anything of the handshake is. */
+static void start_tls(struct session *session)
+{
+    if (!flush(session) || !session->stream)
+        return;
+    session->phase = SECURING;
+    stream_start_tls(session->stream, session->host->tls(session->host->context, session));
 }
 
 /* Does what the machine asks for until it waits: for input, for the host, or for the peer to
@@ -137,6 +150,7 @@ static void step(struct session *session)
                 continue;
             return;
         case SERVER_LOGIN_END: host->logged(host->context, session); continue;
+        case SERVER_START_TLS: start_tls(session); return;
         case SERVER_DROP_BODY: host->drop(host->context, session); continue;
         case SERVER_FLUSH:
             if (flush(session))
@@ -205,8 +219,41 @@ static void on_writable(void *context)
     run(context);
 }
 
+static void log_tls(const struct session *session, const struct tls_facts *facts)
+{
+    char fingerprint[2 * TLS_HASH_SIZE + 1] = "";
+    for (size_t i = 0; facts->has_peer_certificate && i < TLS_HASH_SIZE; i++)
+        snprintf(fingerprint + 2 * i, 3, "%02x", facts->peer_certificate[i]);
+    log_info("tls", LOG_BYTES("client", session_peer(session)), LOG_TEXT("version", facts->version),
+             LOG_TEXT("cipher", facts->cipher), LOG_OPTIONAL("sni", facts->server_name),
+             LOG_INT("resumed", facts->was_resumed),
+             LOG_OPTIONAL("client_certificate", fingerprint));
+}
+
+static void log_tls_failed(const struct session *session, const char *reason)
+{
+    log_info("tls-failed", LOG_BYTES("client", session_peer(session)), LOG_TEXT("reason", reason));
+}
+
+static void on_secured(void *context)
+{
+    enum { ROOM = 96 };
+    struct session *session = context;
+    struct tls_facts facts;
+    bool is_secured = stream_tls_facts(session->stream, &facts);
+    ASSERT(is_secured && session->phase == SECURING);
+    session->tls = memory_new(ROOM, 1);
+    snprintf(session->tls, ROOM, "%s %s %d", facts.version, facts.cipher, facts.bits);
+    log_tls(session, &facts);
+    session->phase = RUNNING;
+    smtp_server_secured(session->smtp, now_ms(session));
+    run(session);
+}
+
 static void lose_stream(struct session *session)
 {
+    if (session->phase == SECURING)
+        session->phase = RUNNING;
     stream_close(session->stream);
     session->stream = NULL;
     smtp_server_hangup(session->smtp);
@@ -218,6 +265,10 @@ static void lose_stream(struct session *session)
 static void on_ended(void *context, int os)
 {
     struct session *session = context;
+    if (session->phase == SECURING)
+        log_tls_failed(session, os == EPROTO ? stream_failure(session->stream)
+                                : os         ? strerror(os)
+                                             : "the other side closed the connection");
     lose_stream(session);
     run(session);
 }
@@ -229,12 +280,16 @@ static void on_deadline(void *context)
     /* A peer that has not read its replies all this time will not read the last one either. (A
      * machine that has not expired has a deadline still.) */
     bool has_expired = smtp_server_deadline(session->smtp) == INT64_MAX;
+    if (has_expired && session->phase == SECURING) {
+        log_tls_failed(session, "the handshake takes too long");
+        lose_stream(session);
+    }
     if (has_expired && session->stream && !flush(session))
         lose_stream(session);
     run(session);
 }
 
-static const struct stream_events events = {on_input, on_writable, on_ended, NULL};
+static const struct stream_events events = {on_input, on_writable, on_ended, on_secured};
 
 struct session *session_open(const struct session_host *host, int fd_owned,
                              const struct smtp_server_settings *settings, struct error *err)
@@ -263,6 +318,16 @@ struct smtp_server *session_smtp(const struct session *session)
 struct bytes session_peer(const struct session *session)
 {
     return bytes_of(session->peer);
+}
+
+bool session_tls_facts(const struct session *session, struct tls_facts *out)
+{
+    return session->stream && stream_tls_facts(session->stream, out);
+}
+
+struct bytes session_tls(const struct session *session)
+{
+    return bytes_of(session->tls);
 }
 
 void session_set_data(struct session *session, void *data)

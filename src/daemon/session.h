@@ -1,4 +1,5 @@
-/* One incoming session: a stream joined with the smtp_server machine. Moves bytes and time;
+/* One incoming session: a stream joined with the smtp_server machine. Moves bytes and time, and
+ * sees to TLS where the machine wants it;
  * what a transaction means is its host's, which answers the machine's questions: the worker
  * (recipients by policy, messages to the spool) and the mailbox agent (messages to Maildirs). */
 #pragma once
@@ -30,6 +31,9 @@ struct session_host {
     void (*drop)(void *context, struct session *session);
     /* The session is about to be freed. */
     void (*closed)(void *context, struct session *session);
+    /* SERVER_START_TLS: the server's side of a connection, for the handshake. NULL where no
+     * settings of a session ask for TLS. */
+    struct tls *(*tls)(void *context, struct session *session);
 };
 
 /* Takes over the socket and greets. host and settings are kept, not copied. NULL and err on
@@ -40,6 +44,11 @@ struct session *session_open(const struct session_host *host, int fd_owned,
 struct smtp_server *session_smtp(const struct session *session);
 /* The peer's address as text; borrowed for the session's life. */
 struct bytes session_peer(const struct session *session);
+/* What the handshake led to; false in clear text, and when the peer is gone. */
+MUST_CHECK bool session_tls_facts(const struct session *session, struct tls_facts *out);
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384 256" (bits of the key); empty in clear text. Borrowed for the
+ * session's life. */
+struct bytes session_tls(const struct session *session);
 /* The host's own data: the session, the message under way. */
 void session_set_data(struct session *session, void *data);
 void *session_data(const struct session *session);

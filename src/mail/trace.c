@@ -67,6 +67,22 @@ static void fold_recipient(struct fold *fold, struct buf *word, const struct env
     fold_word(fold, buf_view(word));
 }
 
+/* As a comment, on a line of its own, for people. */
+static void fold_tls(struct fold *fold, struct buf *word, struct bytes tls)
+{
+    struct bytes version, rest, cipher, bits;
+    if (!bytes_cut(tls, ' ', &version, &rest) || !bytes_cut(rest, ' ', &cipher, &bits))
+        return;
+    buf_clear(word);
+    buf_addf(word, "(%.*s", BYTES_ARGS(version));
+    fold_line(fold, buf_view(word));
+    fold_word(fold, BYTES("cipher"));
+    fold_word(fold, cipher);
+    buf_clear(word);
+    buf_addf(word, "%.*s bits)", BYTES_ARGS(bits));
+    fold_word(fold, buf_view(word));
+}
+
 void trace_received(struct buf *out, const struct trace *trace)
 {
     const struct envelope *envelope = trace->envelope;
@@ -84,6 +100,7 @@ void trace_received(struct buf *out, const struct trace *trace)
     buf_clear(&word);
     id_print(&word, envelope->id);
     fold_word(&fold, buf_view(&word));
+    fold_tls(&fold, &word, trace->tls);
     fold_recipient(&fold, &word, envelope);
     buf_add_byte(out, ';');
     buf_clear(&word);

@@ -12,6 +12,8 @@ struct trace {
                                   empty */
     struct bytes hostname;     /* ours */
     struct bytes protocol;     /* "ESMTP" … (RFC 3848; RFC 6531, 4.3) */
+    struct bytes tls;          /* "TLSv1.3 TLS_AES_256_GCM_SHA384 256": version, cipher, bits of its
+                                  key; empty: in clear text */
 };
 
 /* Appends the Received field, CRLF at the end of each line, lines within 78 bytes where the words

@@ -23,7 +23,7 @@ struct smtp_server *smtp_server_new(const struct smtp_server_settings *settings,
     server->settings = settings;
     server->now_ms = server->active_ms = now_ms;
     server->wall_ms = wall_ms;
-    server->asked = SERVER_WANT_INPUT;
+    server->asked = settings->tls == SERVER_TLS_IMPLICIT ? SERVER_START_TLS : SERVER_WANT_INPUT;
     server->arena = arena_new(ARENA_BASE + settings->recipient_limit * ARENA_RECIPIENT);
     buf_init(&server->line, settings->line_limit);
     /* In the LMTP role all recipients' replies may be queued at once. */
@@ -167,6 +167,15 @@ void server_reset(struct smtp_server *server)
     arena_reset(server->arena);
 }
 
+void server_forget(struct smtp_server *server)
+{
+    server_reset(server);
+    server_login_forget(server);
+    free((void *)(uintptr_t)server->helo_owned.at);
+    server->helo_owned = BYTES_NONE;
+    server->is_extended = false;
+}
+
 enum phase server_phase(const struct smtp_server *server)
 {
     if (!server->helo_owned.len)
@@ -270,7 +279,7 @@ static enum progress read_line(struct smtp_server *server)
 enum smtp_server_effect smtp_server_step(struct smtp_server *server)
 {
     server->chunk = BYTES_NONE;
-    if (!server->has_greeted && !server->is_closing)
+    if (!server->has_greeted && !server->is_closing && server->asked != SERVER_START_TLS)
         server_greet(server);
     for (;;) {
         if (server->must_drop) {
@@ -288,6 +297,10 @@ enum smtp_server_effect smtp_server_step(struct smtp_server *server)
         }
         if (server->is_closing)
             return SERVER_CLOSE;
+        if (server->asked == SERVER_START_TLS && server->input.len) {
+            server_refuse_injection(server);
+            continue;
+        }
         if (server->asked != SERVER_WANT_INPUT)
             return server->asked;
         if (server->output.len - server->output_sent > OUTPUT_HIGH)
@@ -309,7 +322,7 @@ void smtp_server_answer(struct smtp_server *server, const struct smtp_answer *an
     if (server->is_closing)
         return; /* the peer went away, or its time was up, before the driver knew */
     enum smtp_server_effect asked = server->asked;
-    ASSERT(asked != SERVER_WANT_INPUT);
+    ASSERT(asked != SERVER_WANT_INPUT && asked != SERVER_START_TLS);
     server->asked = SERVER_WANT_INPUT;
     server->clock_stood = true;
     switch (asked) {
@@ -322,12 +335,30 @@ void smtp_server_answer(struct smtp_server *server, const struct smtp_answer *an
     case SERVER_BODY:
     case SERVER_LOGIN:
     case SERVER_LOGIN_END:
+    case SERVER_START_TLS:
     case SERVER_DROP_BODY:
     case SERVER_CLOSE: break; /* none of these is ever asked */
     }
     /* RFC 5321, 3.8: 421 announces the end of the session. A failed chunk has its reply later. */
     if (answer->code == 421 && server->reading == READING_LINES)
         server_end(server);
+}
+
+void smtp_server_secured(struct smtp_server *server, int64_t now_ms)
+{
+    if (server->is_closing)
+        return;
+    ASSERT(server->asked == SERVER_START_TLS && !server->input.len);
+    server->asked = SERVER_WANT_INPUT;
+    server->is_secure = true;
+    server->now_ms = now_ms;
+    server->owes_silence = false;
+    server_forget(server);
+}
+
+bool smtp_server_is_secure(const struct smtp_server *server)
+{
+    return server->is_secure;
 }
 
 struct bytes smtp_server_output(const struct smtp_server *server)
@@ -362,6 +393,8 @@ static int64_t rate_deadline(const struct smtp_server *server)
 int64_t smtp_server_deadline(const struct smtp_server *server)
 {
     const struct smtp_server_settings *settings = server->settings;
+    if (!server->is_closing && server->asked == SERVER_START_TLS)
+        return server->active_ms + settings->handshake_timeout_ms;
     if (server->is_closing || server->asked != SERVER_WANT_INPUT)
         return INT64_MAX;
     int64_t deadline =
@@ -379,6 +412,10 @@ void smtp_server_expire(struct smtp_server *server, int64_t now_ms)
     clock_resume(server, now_ms);
     if (now_ms < smtp_server_deadline(server))
         return;
+    if (server->asked == SERVER_START_TLS) {
+        server_end(server);
+        return;
+    }
     bool is_slow_text = server->text_began_ms != 0;
     server_close(server, "4.4.2",
                  is_slow_text ? "The message comes too slowly; try again"
@@ -420,15 +457,22 @@ struct bytes smtp_server_helo(const struct smtp_server *server)
     return server->helo_owned;
 }
 
-/* RFC 3848; RFC 6531, 4.3. */
+/* RFC 3848; RFC 6531, 4.3. SMTP without EHLO has no word of its own for TLS. */
 struct bytes smtp_server_protocol(const struct smtp_server *server)
 {
     bool is_utf8 = server->transaction && server->transaction->is_smtputf8;
     if (server->settings->role == ROLE_LMTP)
         return is_utf8 ? BYTES("UTF8LMTP") : BYTES("LMTP");
-    if (server->user_owned.len)
+    bool is_user = server->user_owned.len > 0;
+    if (!server->is_extended && !is_utf8 && !is_user)
+        return BYTES("SMTP");
+    if (server->is_secure && is_user)
+        return is_utf8 ? BYTES("UTF8SMTPSA") : BYTES("ESMTPSA");
+    if (server->is_secure)
+        return is_utf8 ? BYTES("UTF8SMTPS") : BYTES("ESMTPS");
+    if (is_user)
         return is_utf8 ? BYTES("UTF8SMTPA") : BYTES("ESMTPA");
-    return is_utf8 ? BYTES("UTF8SMTP") : server->is_extended ? BYTES("ESMTP") : BYTES("SMTP");
+    return is_utf8 ? BYTES("UTF8SMTP") : BYTES("ESMTP");
 }
 
 unsigned smtp_server_peer_flags(const struct smtp_server *server)

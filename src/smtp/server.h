@@ -1,5 +1,5 @@
 /* The server's side of SMTP and LMTP as a machine without I/O (RFC 5321, 2033; the extensions
- * of RFC 1870, 2034, 2852, 2920, 3030, 3461, 4865, 4954, 6152, 6531, 9422).
+ * of RFC 1870, 2034, 2852, 2920, 3030, 3207, 3461, 4865, 4954, 6152, 6531, 9422).
  *
  * The driver hands in bytes and answers, and does what each step asks for. The machine knows no
  * socket, clock, directory or spool; time is handed in. It does not know who may relay: each
@@ -21,22 +21,31 @@ struct smtp_server;
 
 enum smtp_role { ROLE_MX, ROLE_SUBMISSION, ROLE_LMTP };
 
+enum smtp_server_tls {
+    SERVER_TLS_NONE,
+    SERVER_TLS_OFFERED,  /* STARTTLS (RFC 3207) */
+    SERVER_TLS_REQUIRED, /* and in clear text hardly anything else: 530 5.7.0 */
+    SERVER_TLS_IMPLICIT, /* TLS comes before the greeting (RFC 8314, 3.3) */
+};
+
 /* One for all sessions of a listener; the machine keeps the pointer. */
 struct smtp_server_settings {
     struct bytes hostname; /* for the greeting and replies */
     enum smtp_role role;
-    uint64_t size_limit;        /* bytes of a message; RFC 1870 */
-    size_t line_limit;          /* bytes of a command line, CRLF included */
-    size_t text_line_limit;     /* bytes of a line of message text, CRLF included; 0: any */
-    size_t recipient_limit;     /* recipients a transaction */
-    size_t error_limit;         /* failed commands and recipients, then 421 4.7.0 and the end; a
-                                   message accepted makes up for them */
-    size_t transaction_limit;   /* messages a session (RFC 9422 MAILMAX); 0: any */
-    int64_t hold_limit_ms;      /* FUTURERELEASE: how far ahead at most; 0: not offered */
-    int64_t command_timeout_ms; /* RFC 5321, 4.5.3.2.7: at least 5 minutes */
-    int64_t data_timeout_ms;    /* between two blocks of data: at least 3 minutes */
-    uint64_t data_rate_min;     /* bytes a second over a whole message, after a minute's grace;
-                                   slower senders are ended with 421 4.4.2; 0: any */
+    uint64_t size_limit;      /* bytes of a message; RFC 1870 */
+    size_t line_limit;        /* bytes of a command line, CRLF included */
+    size_t text_line_limit;   /* bytes of a line of message text, CRLF included; 0: any */
+    size_t recipient_limit;   /* recipients a transaction */
+    size_t error_limit;       /* failed commands and recipients, then 421 4.7.0 and the end; a
+                                 message accepted makes up for them */
+    size_t transaction_limit; /* messages a session (RFC 9422 MAILMAX); 0: any */
+    int64_t hold_limit_ms;    /* FUTURERELEASE: how far ahead at most; 0: not offered */
+    enum smtp_server_tls tls;
+    int64_t handshake_timeout_ms; /* of TLS */
+    int64_t command_timeout_ms;   /* RFC 5321, 4.5.3.2.7: at least 5 minutes */
+    int64_t data_timeout_ms;      /* between two blocks of data: at least 3 minutes */
+    uint64_t data_rate_min;       /* bytes a second over a whole message, after a minute's grace;
+                                     slower senders are ended with 421 4.4.2; 0: any */
     unsigned logins; /* mechanisms of AUTH, as bits 1 << SASL_…; 0: AUTH is not offered.
                         Which of them a session has is smtp_server_allow_login()'s */
     unsigned hidden; /* OFFERS_… (smtp/extensions.h) that EHLO's reply leaves out, so
@@ -57,6 +66,9 @@ enum smtp_server_effect {
     SERVER_LOGIN,      /* smtp_server_question() is about who it is: smtp_server_login_answer() */
     SERVER_LOGIN_END,  /* smtp_server_login() says what came of it; the reply is on its way; step
                           on */
+    SERVER_START_TLS,  /* the output, if any, is to be sent whole; then the handshake, and
+                          smtp_server_secured() or smtp_server_hangup(). What the peer sends
+                          meanwhile in clear text is for none but the handshake to read */
     SERVER_DROP_BODY,  /* the message begun will not be finished: forget it, step on */
     SERVER_CLOSE,      /* send the output, then close */
 };
@@ -107,13 +119,19 @@ void smtp_server_rebase(struct smtp_server *server, struct bytes same_bytes_and_
  * driver's to keep or not, SERVER_DROP_BODY does not come for it. */
 void smtp_server_answer(struct smtp_server *server, const struct smtp_answer *answer);
 
+/* In SERVER_START_TLS: all is inside TLS from now on. What the peer said before is forgotten
+ * (RFC 3207, 4.2). Ignored when the session has ended meanwhile. */
+void smtp_server_secured(struct smtp_server *server, int64_t now_ms);
+bool smtp_server_is_secure(const struct smtp_server *server);
+
 /* What to send now; the driver says how much of it went out. */
 struct bytes smtp_server_output(const struct smtp_server *server);
 void smtp_server_sent(struct smtp_server *server, size_t count);
 
 /* The instant (steady) at which smtp_server_expire() is due, whatever comes before it. */
 int64_t smtp_server_deadline(const struct smtp_server *server);
-/* The deadline has come: 421 and the end by the next steps, if it is past indeed. */
+/* The deadline has come: 421 (within a handshake nothing) and the end by the next steps, if it is
+ * past indeed. */
 void smtp_server_expire(struct smtp_server *server, int64_t now_ms);
 /* The server is going down: 421 4.3.2 as soon as no transaction is open, by the next steps. */
 void smtp_server_shut(struct smtp_server *server);
@@ -145,8 +163,8 @@ struct bytes smtp_server_user(const struct smtp_server *server);
 
 /* For trace headers and log. */
 struct bytes smtp_server_helo(const struct smtp_server *server);
-/* "SMTP", "ESMTP", "LMTP", "UTF8SMTP" … (RFC 3848, RFC 6531 4.3); A behind it for
- * a client that is logged in. */
+/* "SMTP", "ESMTP", "LMTP", "UTF8SMTP" … (RFC 3848, RFC 6531 4.3); behind it S inside TLS, and A
+ * for a client that is logged in. */
 struct bytes smtp_server_protocol(const struct smtp_server *server);
 unsigned smtp_server_peer_flags(const struct smtp_server *server);
 

@@ -104,6 +104,13 @@ static void add_logins(struct smtp_server *server)
     buf_add(&server->output, BYTES("\r\n"));
 }
 
+static bool is_offering_tls(const struct smtp_server *server)
+{
+    enum smtp_server_tls tls = server->settings->tls;
+    return (tls == SERVER_TLS_OFFERED || tls == SERVER_TLS_REQUIRED) && !server->is_secure &&
+           server->settings->role != ROLE_LMTP;
+}
+
 static void cmd_ehlo(struct smtp_server *server, struct bytes argument)
 {
     const struct smtp_server_settings *settings = server->settings;
@@ -127,6 +134,8 @@ static void cmd_ehlo(struct smtp_server *server, struct bytes argument)
      * (RFC 3461, 5.2.3). */
     if (!is_lmtp)
         add_offer(server, OFFERS_DSN, "250-DSN\r\n");
+    if (is_offering_tls(server))
+        add_offer(server, OFFERS_STARTTLS, "250-STARTTLS\r\n");
     add_logins(server);
     add_limits(server);
     if (settings->role == ROLE_SUBMISSION) {
@@ -186,11 +195,46 @@ static void cmd_quit(struct smtp_server *server, struct bytes argument)
     server_end(server);
 }
 
-static void cmd_not_offered(struct smtp_server *server, struct bytes argument)
+static const struct smtp_answer not_offered = {
+    502, BYTES_INIT("5.5.1"), BYTES_INIT("Not offered here; use what the EHLO reply lists")};
+
+/* What stands behind STARTTLS in clear text would be taken for the peer's own words inside TLS,
+ * where a man in the middle could have put it (CVE-2011-0411). RFC 3207, 4: STARTTLS is the last
+ * of a group; so honest clients send none. */
+void server_refuse_injection(struct smtp_server *server)
 {
-    server_refuse(server, BYTES("STARTTLS"),
-                  (struct smtp_answer){502, BYTES("5.5.1"),
-                                       BYTES("Not offered here; use what the EHLO reply lists")});
+    static const struct bytes text = BYTES_INIT("Bytes in clear text behind STARTTLS; wait for the "
+                                                "reply to it, then begin with TLS");
+    server->peer_flags |= PEER_PIPELINED_UNASKED;
+    /* The peer may have had the 220 already, and no reply has a place behind that. */
+    bool has_reply = server->asked != SERVER_START_TLS;
+    if (has_reply)
+        server_reply(server, 554, "5.5.1", (const char *)text.at);
+    server->refused_verb = BYTES("STARTTLS");
+    server->refused_code = 554;
+    server->refused_text = text;
+    server_end(server);
+}
+
+static void cmd_starttls(struct smtp_server *server, struct bytes argument)
+{
+    if (server->is_secure) {
+        server_refuse(
+            server, BYTES("STARTTLS"),
+            (struct smtp_answer){503, BYTES("5.5.1"), BYTES("All is inside TLS already; go on")});
+        return;
+    }
+    if (!is_offering_tls(server)) {
+        server_refuse(server, BYTES("STARTTLS"), not_offered);
+        return;
+    }
+    if (server->input.len) {
+        server_refuse_injection(server);
+        return;
+    }
+    server_reset(server);
+    server_reply(server, 220, "2.0.0", "Ready to start TLS");
+    server->asked = SERVER_START_TLS;
 }
 
 /* A page that makes a browser talk to a mail server: nothing further is mail (and the request's
@@ -210,6 +254,7 @@ enum {
 enum command_rules {
     LAST_OF_GROUP = 1, /* RFC 2920, 3.1: nothing may be pipelined behind it */
     NO_ARGUMENT = 2,
+    FINE_IN_CLEAR = 4, /* also where TLS is required (RFC 3207, 4) */
 };
 
 /* verb, handler, phases it is legal in, roles it exists in, rules. BDAT judges its phase itself:
@@ -224,20 +269,21 @@ static const struct command {
     {BYTES_INIT("RCPT"), server_rcpt, PHASE_MAIL | PHASE_RCPT, FOR_ALL, 0},
     {BYTES_INIT("DATA"), server_data, PHASE_RCPT, FOR_ALL, LAST_OF_GROUP | NO_ARGUMENT},
     {BYTES_INIT("BDAT"), server_bdat, PHASE_ANY, FOR_ALL, 0},
-    {BYTES_INIT("EHLO"), cmd_ehlo, PHASE_ANY, FOR_SMTP, LAST_OF_GROUP},
-    {BYTES_INIT("HELO"), cmd_helo, PHASE_ANY, FOR_SMTP, LAST_OF_GROUP},
+    {BYTES_INIT("EHLO"), cmd_ehlo, PHASE_ANY, FOR_SMTP, LAST_OF_GROUP | FINE_IN_CLEAR},
+    {BYTES_INIT("HELO"), cmd_helo, PHASE_ANY, FOR_SMTP, LAST_OF_GROUP | FINE_IN_CLEAR},
     {BYTES_INIT("LHLO"), cmd_ehlo, PHASE_ANY, FOR_LMTP, LAST_OF_GROUP},
-    {BYTES_INIT("QUIT"), cmd_quit, PHASE_ANY, FOR_ALL, LAST_OF_GROUP | NO_ARGUMENT},
+    {BYTES_INIT("QUIT"), cmd_quit, PHASE_ANY, FOR_ALL, LAST_OF_GROUP | NO_ARGUMENT | FINE_IN_CLEAR},
     {BYTES_INIT("RSET"), cmd_rset, PHASE_ANY, FOR_ALL, NO_ARGUMENT},
-    {BYTES_INIT("NOOP"), cmd_noop, PHASE_ANY, FOR_ALL, LAST_OF_GROUP},
+    {BYTES_INIT("NOOP"), cmd_noop, PHASE_ANY, FOR_ALL, LAST_OF_GROUP | FINE_IN_CLEAR},
     {BYTES_INIT("VRFY"), cmd_vrfy, PHASE_ANY, FOR_ALL, LAST_OF_GROUP},
     {BYTES_INIT("EXPN"), cmd_expn, PHASE_ANY, FOR_ALL, LAST_OF_GROUP},
     {BYTES_INIT("HELP"), cmd_help, PHASE_ANY, FOR_ALL, 0},
-    {BYTES_INIT("STARTTLS"), cmd_not_offered, PHASE_ANY, FOR_ALL, LAST_OF_GROUP},
+    {BYTES_INIT("STARTTLS"), cmd_starttls, PHASE_ANY, FOR_ALL,
+     LAST_OF_GROUP | NO_ARGUMENT | FINE_IN_CLEAR},
     {BYTES_INIT("AUTH"), server_auth, PHASE_ANY, FOR_ALL, LAST_OF_GROUP},
-    {BYTES_INIT("GET"), cmd_http, PHASE_ANY, FOR_ALL, 0},
-    {BYTES_INIT("POST"), cmd_http, PHASE_ANY, FOR_ALL, 0},
-    {BYTES_INIT("CONNECT"), cmd_http, PHASE_ANY, FOR_ALL, 0},
+    {BYTES_INIT("GET"), cmd_http, PHASE_ANY, FOR_ALL, FINE_IN_CLEAR},
+    {BYTES_INIT("POST"), cmd_http, PHASE_ANY, FOR_ALL, FINE_IN_CLEAR},
+    {BYTES_INIT("CONNECT"), cmd_http, PHASE_ANY, FOR_ALL, FINE_IN_CLEAR},
 };
 
 static const struct command *find_command(struct bytes verb)
@@ -277,6 +323,16 @@ static struct smtp_answer out_of_order(const struct smtp_server *server,
     return (struct smtp_answer){503, BYTES("5.5.1"), bytes_of(text)};
 }
 
+/* A chunk would follow its BDAT unasked, and is no commands: better end here. */
+static void require_tls(struct smtp_server *server, struct bytes verb)
+{
+    server_refuse(
+        server, verb,
+        (struct smtp_answer){530, BYTES("5.7.0"), BYTES("Must issue a STARTTLS command first")});
+    if (bytes_equal(verb, BYTES("BDAT")))
+        server_end(server);
+}
+
 void server_command(struct smtp_server *server, struct bytes line)
 {
     struct command_line parts = command_cut(line);
@@ -298,6 +354,9 @@ void server_command(struct smtp_server *server, struct bytes line)
                                            server->settings->role == ROLE_LMTP
                                                ? BYTES("This is LMTP; say LHLO (RFC 2033)")
                                                : BYTES("This is SMTP; say EHLO")});
+    else if (server->settings->tls == SERVER_TLS_REQUIRED && !server->is_secure &&
+             !(command->rules & FINE_IN_CLEAR))
+        require_tls(server, command->verb);
     else if (command->rules & NO_ARGUMENT && parts.argument.len)
         server_refuse(
             server, command->verb,

@@ -58,6 +58,7 @@ struct smtp_server {
     enum reading reading;
     unsigned peer_flags;
     bool has_greeted, is_extended, is_closing, is_shutting;
+    bool is_secure;         /* inside TLS */
     bool must_drop;         /* SERVER_DROP_BODY is due */
     bool has_begun;         /* the driver has a message begun that is not complete */
     bool in_chunks;         /* PHASE_CHUNKS */
@@ -97,6 +98,8 @@ void server_close(struct smtp_server *server, const char *status, const char *te
 void server_end(struct smtp_server *server);
 /* Ends the transaction, if any: a message begun is dropped. */
 void server_reset(struct smtp_server *server);
+/* Forgets all that the peer has said of itself (RFC 3207, 4.2). */
+void server_forget(struct smtp_server *server);
 /* The message begun will not be finished. */
 void server_drop(struct smtp_server *server);
 enum phase server_phase(const struct smtp_server *server);
@@ -106,6 +109,9 @@ enum phase server_phase(const struct smtp_server *server);
 void server_greet(struct smtp_server *server);
 /* Runs one command line, given without its CRLF. */
 void server_command(struct smtp_server *server, struct bytes line);
+
+/* Bytes came in clear text behind STARTTLS: ends the session. */
+void server_refuse_injection(struct smtp_server *server);
 
 /* server_mail.c */
 

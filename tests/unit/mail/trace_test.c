@@ -86,7 +86,7 @@ static void received_is_written(void **state)
         };
         assert_true(id_scan(BYTES("06h00aj7g0000"), &envelope.id));
         struct trace trace = {&envelope, bytes_of(rows[i].reverse_name), BYTES("mx.example.org"),
-                              BYTES("ESMTP")};
+                              BYTES("ESMTP"), BYTES_NONE};
         struct buf out;
         buf_init(&out, 4096);
         trace_received(&out, &trace);
@@ -100,13 +100,37 @@ static void received_is_written(void **state)
     }
 }
 
+static void terms_of_tls_are_told(void **state)
+{
+    struct envelope envelope = {.received_ms = 1795489624000,
+                                .helo = BYTES("a.example"),
+                                .client = BYTES("192.0.2.1"),
+                                .recipients = recipients,
+                                .recipient_count = 1};
+    assert_true(id_scan(BYTES("06h00aj7g0000"), &envelope.id));
+    struct trace trace = {.envelope = &envelope,
+                          .hostname = BYTES("mx.example.org"),
+                          .protocol = BYTES("ESMTPS"),
+                          .tls = BYTES("TLSv1.3 TLS_AES_256_GCM_SHA384 256")};
+    struct buf out;
+    buf_init(&out, 4096);
+    trace_received(&out, &trace);
+    assert_true(
+        bytes_equal(buf_view(&out), BYTES("Received: from a.example ([192.0.2.1])\r\n"
+                                          "\tby mx.example.org with ESMTPS id 06h00aj7g0000\r\n"
+                                          "\t(TLSv1.3 cipher TLS_AES_256_GCM_SHA384 256 bits)\r\n"
+                                          "\tfor <bob@example.org>;\r\n" DATE)));
+    check_id(buf_view(&out), envelope.id);
+    buf_done(&out);
+}
+
 static void no_helo_breaks_the_field(void **state)
 {
     for (unsigned byte = 0; byte < 256; byte++) {
         uint8_t helo[300];
         memset(helo, (int)byte, sizeof helo);
         struct envelope envelope = {.helo = {helo, sizeof helo}, .client = BYTES("192.0.2.1")};
-        struct trace trace = {&envelope, BYTES_NONE, BYTES("h"), BYTES("SMTP")};
+        struct trace trace = {&envelope, BYTES_NONE, BYTES("h"), BYTES("SMTP"), BYTES_NONE};
         struct buf out;
         buf_init(&out, 4096);
         trace_received(&out, &trace);
@@ -162,9 +186,9 @@ static void hops_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(received_is_written),       cmocka_unit_test(no_helo_breaks_the_field),
-        cmocka_unit_test(foreign_fields_have_no_id), cmocka_unit_test(return_path_is_written),
-        cmocka_unit_test(hops_are_counted),
+        cmocka_unit_test(received_is_written),      cmocka_unit_test(terms_of_tls_are_told),
+        cmocka_unit_test(no_helo_breaks_the_field), cmocka_unit_test(foreign_fields_have_no_id),
+        cmocka_unit_test(return_path_is_written),   cmocka_unit_test(hops_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

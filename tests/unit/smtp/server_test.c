@@ -28,6 +28,7 @@ static const struct smtp_server_settings plain = {
     .error_limit = 10,
     .command_timeout_ms = 300000,
     .data_timeout_ms = 180000,
+    .handshake_timeout_ms = 30000,
 };
 
 /* A driver with simple habits: names of addresses decide its answers. */
@@ -223,6 +224,10 @@ static void run(struct driver *driver)
             continue;
         }
         case SERVER_LOGIN_END: trace_login(driver); continue;
+        case SERVER_START_TLS:
+            buf_add(&driver->trace, BYTES("T:\n"));
+            smtp_server_secured(smtp, NOW);
+            continue;
         case SERVER_DROP_BODY:
             buf_add(&driver->trace, BYTES("D:\n"));
             buf_clear(&driver->text);
@@ -327,6 +332,8 @@ static void set_option(struct smtp_server_settings *settings, struct bytes optio
         settings->logins = (unsigned)number;
     else if (bytes_equal(key, BYTES("hidden")))
         settings->hidden = (unsigned)number;
+    else if (bytes_equal(key, BYTES("tls")))
+        settings->tls = (enum smtp_server_tls)number;
     else if (bytes_equal(key, BYTES("hold")))
         settings->hold_limit_ms = (int64_t)number;
     else
@@ -381,13 +388,29 @@ static void check_trace(const struct dialogue *dialogue, const struct driver *dr
                  BYTES_ARGS(trace));
 }
 
+/* Feeds the input from..to; the client waits for the reply to each line that says STARTTLS. */
+static void feed_part(struct driver *driver, const struct dialogue *dialogue, size_t from,
+                      size_t to)
+{
+    struct bytes input = buf_view(&dialogue->input);
+    static const struct bytes words[] = {BYTES_INIT("STARTTLS\r\n"), BYTES_INIT("starttls\r\n")};
+    for (size_t at = 0; at < to && dialogue->settings.tls; at++)
+        for (size_t i = 0; i < COUNT(words); i++) {
+            size_t end = at + words[i].len;
+            if (bytes_starts(bytes_from(input, at), words[i]) && end > from && end <= to) {
+                feed(driver, bytes_sub(input, from, end - from));
+                from = end;
+            }
+        }
+    feed(driver, bytes_sub(input, from, to - from));
+}
+
 static void check_cut(const struct dialogue *dialogue, size_t at)
 {
     struct driver driver;
-    struct bytes input = buf_view(&dialogue->input);
     driver_init(&driver, &dialogue->settings);
-    feed(&driver, bytes_sub(input, 0, at));
-    feed(&driver, bytes_from(input, at));
+    feed_part(&driver, dialogue, 0, at);
+    feed_part(&driver, dialogue, at, dialogue->input.len);
     check_trace(dialogue, &driver, "cut at", at);
     driver_done(&driver);
 }
@@ -617,6 +640,67 @@ static void refusals_are_told_once(void **state)
     driver_done(&driver);
 }
 
+/* CVE-2011-0411: what a man in the middle puts behind STARTTLS is never taken for the peer's. */
+static void bytes_behind_starttls_end_the_session(void **state)
+{
+    struct smtp_server_settings settings = plain;
+    settings.tls = SERVER_TLS_OFFERED;
+    struct bytes verb, text;
+    int code;
+    struct driver driver;
+    driver_init(&driver, &settings);
+    say(&driver, "EHLO a\r\n");
+    buf_clear(&driver.trace);
+    say(&driver, "STARTTLS\r\nMAIL FROM:<a@b.example>\r\n");
+    assert_true(bytes_equal(buf_view(&driver.trace),
+                            BYTES("S: 554 5.5.1 Bytes in clear text behind STARTTLS; wait for the "
+                                  "reply to it, then begin with TLS\nS: (closed)\n")));
+    assert_true(smtp_server_refused(driver.smtp, &verb, &code, &text));
+    assert_true(bytes_equal(verb, BYTES("STARTTLS")) && code == 554);
+    assert_true(smtp_server_peer_flags(driver.smtp) & PEER_PIPELINED_UNASKED);
+    driver_done(&driver);
+}
+
+/* The same bytes a little later, when the 220 is out already. */
+static void bytes_before_the_handshake_end_the_session(void **state)
+{
+    struct smtp_server_settings settings = plain;
+    settings.tls = SERVER_TLS_OFFERED;
+    struct bytes verb, text;
+    int code;
+    struct driver driver;
+    driver_init(&driver, &settings);
+    smtp_server_input(driver.smtp, BYTES("STARTTLS\r\n"), NOW, wall_ms);
+    assert_int_equal(smtp_server_step(driver.smtp), SERVER_START_TLS);
+    smtp_server_input(driver.smtp, BYTES("MAIL FROM:<a@b.example>\r\n"), NOW, wall_ms);
+    trace_output(&driver);
+    assert_int_equal(smtp_server_step(driver.smtp), SERVER_CLOSE);
+    assert_int_equal(smtp_server_output(driver.smtp).len, 0);
+    assert_true(smtp_server_refused(driver.smtp, &verb, &code, &text));
+    smtp_server_secured(driver.smtp, NOW);
+    assert_int_equal(smtp_server_step(driver.smtp), SERVER_CLOSE);
+    driver_done(&driver);
+}
+
+static void a_handshake_has_its_time(void **state)
+{
+    static const enum smtp_server_tls modes[] = {SERVER_TLS_OFFERED, SERVER_TLS_IMPLICIT};
+    for (size_t i = 0; i < COUNT(modes); i++) {
+        struct smtp_server_settings settings = plain;
+        settings.tls = modes[i];
+        struct smtp_server *smtp = smtp_server_new(&settings, BYTES("192.0.2.1"), NOW, wall_ms);
+        if (modes[i] == SERVER_TLS_OFFERED)
+            smtp_server_input(smtp, BYTES("STARTTLS\r\n"), NOW, wall_ms);
+        assert_int_equal(smtp_server_step(smtp), SERVER_START_TLS);
+        smtp_server_sent(smtp, smtp_server_output(smtp).len);
+        assert_int_equal(smtp_server_deadline(smtp), NOW + settings.handshake_timeout_ms);
+        smtp_server_expire(smtp, NOW + settings.handshake_timeout_ms);
+        assert_int_equal(smtp_server_step(smtp), SERVER_CLOSE);
+        assert_int_equal(smtp_server_output(smtp).len, 0);
+        smtp_server_free(smtp);
+    }
+}
+
 /* One view for a message in one piece, into the input itself. */
 static void text_is_not_copied(void **state)
 {
@@ -688,6 +772,9 @@ int main(int count, char **arguments)
         cmocka_unit_test(a_hangup_leaves_what_is_complete),
         cmocka_unit_test(shutting_waits_for_the_transaction),
         cmocka_unit_test(refusals_are_told_once),
+        cmocka_unit_test(bytes_behind_starttls_end_the_session),
+        cmocka_unit_test(bytes_before_the_handshake_end_the_session),
+        cmocka_unit_test(a_handshake_has_its_time),
         cmocka_unit_test(text_is_not_copied),
         cmocka_unit_test(output_is_bounded),
         cmocka_unit_test(an_idle_session_is_small),
