@@ -202,12 +202,11 @@ static void on_accept(void *context, int fd_owned)
     struct visit *visit = NEW(struct visit);
     visit->sink = sink;
     timer_init(&visit->delay, sink->settings.loop, on_delayed, visit);
-    visit->session = session_open(&sink->host, fd_owned, &sink->smtp, &err);
+    visit->session = session_open(&sink->host, fd_owned, &sink->smtp, visit, &err);
     if (!visit->session) {
         free(visit);
         return;
     }
-    session_set_data(visit->session, visit);
     list_append(&sink->visits, &visit->link);
     if (!sink->settings.tally->connections++)
         sink->settings.tally->began_us = instant_steady_us();

@@ -106,6 +106,10 @@ static bool take(struct child *child, const struct ipc_message *message, struct 
     case IPC_TOKEN: child->token_fd = message->fd; return true;
     case IPC_KEEPER: child->keeper_fd = message->fd; return true;
     case IPC_SECRET: return take_secret(child, message, err);
+    case IPC_CERTIFICATE:
+        if (child->config)
+            config_set_certificate(child->config, message->number, message->payload);
+        return true;
     case IPC_START: return child->config || error_set(err, 0, "no configuration was handed over");
     case IPC_READY:
     case IPC_STOP:

@@ -12,12 +12,12 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "daemon/config_draft.h"
+#include "daemon/config_certificates.h"
 
 _Static_assert(sizeof(size_t) == sizeof(uint64_t), "keys write sizes as 64 bits");
 
 /* Values are copied once each; a text of 1 MiB that repeats itself by aliases ends here. */
-enum { ARENA_CEILING = 16 << 20, ARENA_RESERVE = 1 << 20 };
+enum { ARENA_CEILING = 16 << 20, ARENA_RESERVE = 3 << 20 };
 enum { SYNC_DURABLE, SYNC_NONE };
 enum { DNSSEC_VALIDATE, DNSSEC_OFF };
 
@@ -134,6 +134,8 @@ static const struct schema_key limits_keys[] = {
      .help = "the least bytes a second of a message, after a minute; 0: any"},
     {"hold_limit", SCHEMA_DURATION, AT(smtp.hold_limit_ms), "7d", 0, 365 * DAY_MS,
      .help = "FUTURERELEASE at submission: the furthest time; 0: not offered"},
+    {"handshake_timeout", SCHEMA_DURATION, AT(smtp.handshake_timeout_ms), "30s", 1, HOUR_MS,
+     .help = "of TLS"},
     {"drain", SCHEMA_DURATION, AT(config.limits.drain_ms), "30s", 0, HOUR_MS,
      .help = "stop waits this long for sessions and deliveries under way"},
 };
@@ -196,7 +198,7 @@ static const struct schema_key top_keys[] = {
     {"log", SCHEMA_MAP, .table = &log_table, .help = "the log"},
     {"limits", SCHEMA_MAP, .table = &limits_table, .help = "for incoming mail"},
     {"queue", SCHEMA_MAP, .table = &queue_table, .help = "retries and connections"},
-    {"tls", SCHEMA_LATER, .help = "leave it out"},
+    {"tls", SCHEMA_MAP, .table = &draft_tls_table, .help = "certificates of this server"},
 };
 static const struct schema_table top_table = {"", top_keys, COUNT(top_keys)};
 
@@ -372,6 +374,14 @@ const char *draft_secret(struct schema *schema, struct draft *draft, const struc
     return draft->secrets[config->secret_count++] = (const char *)copy.at;
 }
 
+/* What a listener has that does not say. RFC 3207, 4: a public server must not require TLS. */
+static enum smtp_server_tls default_tls(const struct draft *draft, enum smtp_role role)
+{
+    if (!draft->certificate_count)
+        return SERVER_TLS_NONE;
+    return role == ROLE_SUBMISSION ? SERVER_TLS_REQUIRED : SERVER_TLS_OFFERED;
+}
+
 static void build_listeners(struct schema *schema, struct draft *draft)
 {
     struct config *config = &draft->config;
@@ -387,6 +397,14 @@ static void build_listeners(struct schema *schema, struct draft *draft)
         listener->smtp = draft->smtp;
         listener->smtp.hostname = bytes_of(config->hostname);
         listener->smtp.role = listener->role;
+        listener->smtp.tls = draft->listener_tls[i] == DRAFT_TLS_DEFAULT
+                                 ? default_tls(draft, listener->role)
+                                 : (enum smtp_server_tls)draft->listener_tls[i];
+        if (listener->smtp.tls != SERVER_TLS_NONE && !draft->certificate_count)
+            schema_problem(schema, draft->listener_lines[i],
+                           "\"%.80s\" has TLS, and there is no certificate; write tls: "
+                           "{certificate: …, key: …}",
+                           listener->address);
         if (listener->role != ROLE_SUBMISSION)
             listener->smtp.hold_limit_ms = 0;
     }
@@ -424,6 +442,7 @@ static void build(struct schema *schema, struct draft *draft)
     build_values(schema, draft);
     build_paths(schema, draft);
     build_resolver(draft);
+    draft_build_certificates(schema, draft);
     build_secrets(draft);
     build_listeners(schema, draft);
     build_local_routes(schema, draft);

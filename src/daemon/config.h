@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "net/resolver.h"
+#include "net/tls.h"
 #include "policy/networks.h"
 #include "policy/recipients.h"
 #include "queue/hosts.h"
@@ -22,7 +23,19 @@ struct config_listener {
     struct smtp_server_settings smtp; /* views into the config */
 };
 
-enum { CONFIG_LISTENER_LIMIT = 64, CONFIG_WORKER_LIMIT = 32, CONFIG_SECRET_LIMIT = 64 };
+enum {
+    CONFIG_LISTENER_LIMIT = 64,
+    CONFIG_WORKER_LIMIT = 32,
+    CONFIG_SECRET_LIMIT = 64,
+    CONFIG_CERTIFICATE_LIMIT = 32
+};
+
+struct config_certificate {
+    const char *certificate; /* file, absolute */
+    const char *key;         /* one of the secrets: the keeper's name for it */
+    unsigned line;           /* of the configuration */
+    struct bytes chain;      /* the certificate's file, in the arena: config_read_certificates() */
+};
 
 struct config {
     struct arena *arena; /* all texts and arrays below */
@@ -55,6 +68,13 @@ struct config {
     struct smtp_client_settings client; /* dialect is set by each connection */
     struct resolver_settings resolver;
     struct {
+        struct config_certificate *certificates; /* the first one is the default */
+        size_t certificate_count;
+        enum tls_peers peers;
+        enum tls_client_certificate asked;
+        bool has_no_tickets;
+    } tls; /* of incoming sessions; what a listener has is in its smtp.tls */
+    struct {
         unsigned hash_cost; /* of yescrypt, 1-11 */
     } auth;
     struct {
@@ -81,6 +101,12 @@ struct config *config_parse(struct bytes text, const char *path, const char *fol
 MUST_CHECK bool config_read_anchor(struct config *config, struct buf *problems);
 /* The records as another process has read them; copied. */
 void config_set_anchor(struct config *config, struct bytes records);
+/* Reads the files of all certificates, and their keys only to see whether they fit. False, and a
+ * line in problems for each that will not do. warnings (may be NULL): what will not do for long. */
+MUST_CHECK bool config_read_certificates(struct config *config, struct buf *problems,
+                                         struct buf *warnings);
+/* The chain of the certificate with that number, as another process has read it; copied. */
+void config_set_certificate(struct config *config, size_t number, struct bytes chain);
 void config_free(struct config *config);
 /* Reads the file's text as it is, up to the limit of a configuration; *folder_owned is the absolute
  * folder that it lies in. */

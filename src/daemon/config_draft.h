@@ -21,12 +21,18 @@ struct draft {
     unsigned dnssec;
     const char *servers[RESOLVER_SERVER_LIMIT]; /* of the resolver */
     const char *secrets[CONFIG_SECRET_LIMIT];
+    struct schema_text certificate, certificate_key;
+    struct config_certificate certificates[CONFIG_CERTIFICATE_LIMIT];
+    size_t certificate_count;
+    unsigned tls_peers, tls_asks, has_no_tickets;
     struct draft_name *domains; /* the newest first */
     struct config_listener listeners[CONFIG_LISTENER_LIMIT];
     unsigned listener_lines[CONFIG_LISTENER_LIMIT];
+    unsigned listener_tls[CONFIG_LISTENER_LIMIT]; /* enum smtp_server_tls, or DRAFT_TLS_DEFAULT */
 };
 
 enum { DRAFT_MX, DRAFT_SUBMISSION }; /* the words of a listener's role */
+enum { DRAFT_TLS_DEFAULT = SERVER_TLS_IMPLICIT + 1 };
 
 /* Forms: each reads one key's value into the draft. */
 void draft_read_listen(struct schema *schema, yaml_node_t *node, void *target);

@@ -32,9 +32,14 @@ void draft_read_tls(struct schema *schema, yaml_node_t *node, void *target)
 
 struct draft_listener {
     struct schema_text address;
-    unsigned role;
+    unsigned role, tls;
 };
 
+static const char *const tls_words[] = {[SERVER_TLS_NONE] = "none",
+                                        [SERVER_TLS_OFFERED] = "starttls",
+                                        [SERVER_TLS_REQUIRED] = "required",
+                                        [SERVER_TLS_IMPLICIT] = "implicit",
+                                        NULL};
 static const char *const role_words[] = {"mx", "submission", NULL};
 
 static const struct schema_key listener_keys[] = {
@@ -42,7 +47,8 @@ static const struct schema_key listener_keys[] = {
      .help = "\"IP:PORT\"; IPv6 in brackets; 0.0.0.0 and [::] for all"},
     {"role", SCHEMA_WORD, offsetof(struct draft_listener, role), "mx", .words = role_words,
      .help = "mx: from other servers; submission: from mail clients"},
-    {"tls", SCHEMA_FORM, 0, "none", .read = draft_read_tls, .help = "none in this version"},
+    {"tls", SCHEMA_WORD, offsetof(struct draft_listener, tls), NULL, .words = tls_words,
+     .help = "with a certificate: starttls for mx, required for submission; else none"},
 };
 const struct schema_table draft_listener_table = {"listen", listener_keys, COUNT(listener_keys)};
 
@@ -118,6 +124,7 @@ static void add_listener(struct schema *schema, struct draft *draft,
             return;
         }
     draft->listener_lines[config->listener_count] = line;
+    draft->listener_tls[config->listener_count] = listener->tls;
     draft->listeners[config->listener_count++] = result;
 }
 
@@ -127,7 +134,7 @@ void draft_read_listen(struct schema *schema, yaml_node_t *node, void *target)
     if (!is_list(schema, node, "listen"))
         return;
     for (size_t place = 0; (item = schema_item(schema, node, &place));) {
-        struct draft_listener listener = {.role = DRAFT_MX};
+        struct draft_listener listener = {.role = DRAFT_MX, .tls = DRAFT_TLS_DEFAULT};
         size_t before = schema->problem_count;
         schema_map(schema, item, &draft_listener_table, &listener);
         unsigned line = listener.address.line ? listener.address.line : schema_line(item);

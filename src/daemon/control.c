@@ -144,7 +144,8 @@ static void obey(struct control *control, struct ipc_message *message)
     case IPC_REPLY:
     case IPC_REPLY_END:
     case IPC_KEEPER:
-    case IPC_SECRET: break;
+    case IPC_SECRET:
+    case IPC_CERTIFICATE: break;
     }
     if (message->fd >= 0)
         close(message->fd);

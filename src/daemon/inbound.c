@@ -145,6 +145,13 @@ static void on_closed(void *context, struct session *session)
     free(inbound);
 }
 
+static struct tls *on_tls(void *context, struct session *session)
+{
+    const struct inbound *inbound = session_data(session);
+    const struct generation *generation = inbound->generation;
+    return tls_server_new(generation->tls, generation->config->tls.asked);
+}
+
 /* Says why in SMTP's words and closes: for those who get no session at all. */
 static void turn_away(int fd_owned, struct bytes peer, const char *why, const char *rule)
 {
@@ -186,6 +193,10 @@ static void on_accept(void *context, int fd_owned)
         turn_away(fd_owned, peer, "too many sessions from your address", "sessions-per-address");
         return;
     }
+    if (config->listeners[gate->number].smtp.tls != SERVER_TLS_NONE && !worker->generation->tls) {
+        turn_away(fd_owned, peer, "this server's certificate cannot be used at the moment", "tls");
+        return;
+    }
     struct inbound *inbound = NEW(struct inbound);
     inbound->worker = worker;
     inbound->generation = generation_use(worker->generation);
@@ -193,7 +204,8 @@ static void on_accept(void *context, int fd_owned)
     inbound->may_relay = may_relay(config, inbound->listener, peer);
     inbound->verdicts = arena_new(VERDICT_ARENA);
     struct error err;
-    inbound->session = session_open(&worker->host, fd_owned, &inbound->listener->smtp, &err);
+    inbound->session =
+        session_open(&worker->host, fd_owned, &inbound->listener->smtp, inbound, &err);
     if (!inbound->session) {
         log_error("session-failed", LOG_BYTES("client", peer), LOG_TEXT("reason", err.text));
         generation_leave(inbound->generation);
@@ -201,7 +213,6 @@ static void on_accept(void *context, int fd_owned)
         free(inbound);
         return;
     }
-    session_set_data(inbound->session, inbound);
     list_append(&worker->inbounds, &inbound->link);
     worker->inbound_count++;
     peer_set_count(worker, peer, peer_count(worker, peer) + 1);
@@ -241,7 +252,8 @@ void inbound_init(struct worker *worker)
                                          .text = on_text,
                                          .store = on_store,
                                          .drop = on_drop,
-                                         .closed = on_closed};
+                                         .closed = on_closed,
+                                         .tls = on_tls};
 }
 
 void inbound_shut_all(struct worker *worker)

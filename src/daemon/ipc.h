@@ -6,25 +6,27 @@
 #include "base/error.h"
 
 enum ipc_type {
-    IPC_CONFIG = 1, /* to a child: fd is a memory file with the configuration's text; payload:
-                       path NUL folder NUL, then the trust anchor's records */
-    IPC_LISTENER,   /* to a worker: fd is a listening socket, number is the config's listener;
-                       to mailbox and control: their Unix listening socket */
-    IPC_PEER,       /* to control: fd leads to a worker, number is its index; to a worker: fd leads
-                       to control; to the keeper: fd leads to one who may ask */
-    IPC_TOKEN,      /* to a worker: fd is the shared memory with the disk's sync token */
-    IPC_START,      /* to a child: all is handed over, begin */
-    IPC_READY,      /* from a child: serving */
-    IPC_STOP,       /* to a child: drain and end; from control: please stop everything */
-    IPC_RELOAD,     /* to a child: a new IPC_CONFIG came before it; from control: please reload */
-    IPC_RELOADED,   /* from a child and to control: done; payload: problems, empty when none */
-    IPC_REQUEST,    /* control to worker: number is the request's serial, payload JSON */
-    IPC_REPLY,      /* worker to control: same serial, payload JSON text, more follow */
-    IPC_REPLY_END,  /* the last of a request; the one packet that the keeper answers with */
-    IPC_KEEPER,     /* to a child: fd leads to the keeper, in place of the one before */
-    IPC_SECRET,     /* to the keeper: payload is the name of a secret file of the configuration, fd
-                       the file, opened; -1: it could not be, and number is the errno. They come
-                       before the IPC_START or IPC_RELOAD that puts them in force */
+    IPC_CONFIG = 1,  /* to a child: fd is a memory file with the configuration's text; payload:
+                        path NUL folder NUL, then the trust anchor's records */
+    IPC_LISTENER,    /* to a worker: fd is a listening socket, number is the config's listener;
+                        to mailbox and control: their Unix listening socket */
+    IPC_PEER,        /* to control: fd leads to a worker, number is its index; to a worker: fd leads
+                        to control; to the keeper: fd leads to one who may ask */
+    IPC_TOKEN,       /* to a worker: fd is the shared memory with the disk's sync token */
+    IPC_START,       /* to a child: all is handed over, begin */
+    IPC_READY,       /* from a child: serving */
+    IPC_STOP,        /* to a child: drain and end; from control: please stop everything */
+    IPC_RELOAD,      /* to a child: a new IPC_CONFIG came before it; from control: please reload */
+    IPC_RELOADED,    /* from a child and to control: done; payload: problems, empty when none */
+    IPC_REQUEST,     /* control to worker: number is the request's serial, payload JSON */
+    IPC_REPLY,       /* worker to control: same serial, payload JSON text, more follow */
+    IPC_REPLY_END,   /* the last of a request; the one packet that the keeper answers with */
+    IPC_KEEPER,      /* to a child: fd leads to the keeper, in place of the one before */
+    IPC_SECRET,      /* to the keeper: payload is the name of a secret file of the configuration, fd
+                        the file, opened; -1: it could not be, and number is the errno. They come
+                        before the IPC_START or IPC_RELOAD that puts them in force */
+    IPC_CERTIFICATE, /* to a worker, behind IPC_CONFIG and part of it: payload is the chain (PEM) of
+                        the certificate with that number */
 };
 
 enum { IPC_PAYLOAD_LIMIT = 65536 };

@@ -202,13 +202,12 @@ static void on_accept(void *context, int fd_owned)
     struct visit *visit = NEW(struct visit);
     visit->mailbox = mailbox;
     struct error err = {0};
-    visit->session = session_open(&mailbox->host, fd_owned, &mailbox->settings, &err);
+    visit->session = session_open(&mailbox->host, fd_owned, &mailbox->settings, visit, &err);
     if (!visit->session) {
         log_warning("mailbox-session", LOG_TEXT("reason", err.text));
         free(visit);
         return;
     }
-    session_set_data(visit->session, visit);
     list_append(&mailbox->visits, &visit->link);
 }
 

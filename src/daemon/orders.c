@@ -66,6 +66,10 @@ static void obey(struct orders *orders, struct ipc_message *message)
             message->fd = -1;
         }
         break;
+    case IPC_CERTIFICATE:
+        if (orders->next)
+            config_set_certificate(orders->next, message->number, message->payload);
+        break;
     /* Part of the hand-over before this, or not for children. */
     case IPC_LISTENER:
     case IPC_TOKEN:

@@ -292,10 +292,12 @@ static void on_deadline(void *context)
 static const struct stream_events events = {on_input, on_writable, on_ended, on_secured};
 
 struct session *session_open(const struct session_host *host, int fd_owned,
-                             const struct smtp_server_settings *settings, struct error *err)
+                             const struct smtp_server_settings *settings, void *data,
+                             struct error *err)
 {
     struct session *session = NEW(struct session);
     session->host = host;
+    session->data = data;
     stream_peer(fd_owned, session->peer);
     session->stream = stream_open(host->loop, fd_owned, &events, session, err);
     if (!session->stream) {
@@ -328,11 +330,6 @@ bool session_tls_facts(const struct session *session, struct tls_facts *out)
 struct bytes session_tls(const struct session *session)
 {
     return bytes_of(session->tls);
-}
-
-void session_set_data(struct session *session, void *data)
-{
-    session->data = data;
 }
 
 void *session_data(const struct session *session)

@@ -31,15 +31,16 @@ struct session_host {
     void (*drop)(void *context, struct session *session);
     /* The session is about to be freed. */
     void (*closed)(void *context, struct session *session);
-    /* SERVER_START_TLS: the server's side of a connection, for the handshake. NULL where no
-     * settings of a session ask for TLS. */
+    /* SERVER_START_TLS: the server's side of a connection, for the handshake; perhaps before
+     * session_open() returns. NULL where no settings of a session ask for TLS. */
     struct tls *(*tls)(void *context, struct session *session);
 };
 
-/* Takes over the socket and greets. host and settings are kept, not copied. NULL and err on
- * failure; the socket is then closed. */
+/* Takes over the socket and greets. host and settings are kept, not copied; data is the host's own:
+ * the session, the message under way. NULL and err on failure; the socket is then closed. */
 struct session *session_open(const struct session_host *host, int fd_owned,
-                             const struct smtp_server_settings *settings, struct error *err);
+                             const struct smtp_server_settings *settings, void *data,
+                             struct error *err);
 
 struct smtp_server *session_smtp(const struct session *session);
 /* The peer's address as text; borrowed for the session's life. */
@@ -49,8 +50,6 @@ MUST_CHECK bool session_tls_facts(const struct session *session, struct tls_fact
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384 256" (bits of the key); empty in clear text. Borrowed for the
  * session's life. */
 struct bytes session_tls(const struct session *session);
-/* The host's own data: the session, the message under way. */
-void session_set_data(struct session *session, void *data);
 void *session_data(const struct session *session);
 
 /* Answers the store: one answer, or in the LMTP role one for each recipient accepted, in their

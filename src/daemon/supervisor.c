@@ -24,6 +24,7 @@
 enum {
     STOP_GRACE_MS = 10 * 1000, /* beyond limits.drain, before children are killed */
     RELOAD_WAIT_MS = 10 * 1000,
+    WARNINGS_LIMIT = 16 * 1024,
 };
 
 enum phase {
@@ -93,6 +94,20 @@ static int seal_text(struct bytes text, struct error *err)
     return -1;
 }
 
+/* Reads the certificates, and warns of those that will not do for long. */
+static bool load_certificates(struct config *config, struct buf *problems)
+{
+    struct buf warnings;
+    buf_init(&warnings, WARNINGS_LIMIT);
+    bool is_good = config_read_certificates(config, problems, &warnings);
+    for (struct bytes rest = buf_view(&warnings), line; rest.len;) {
+        bytes_cut(rest, '\n', &line, &rest);
+        log_warning("certificate", LOG_BYTES("warning", line));
+    }
+    buf_done(&warnings);
+    return is_good;
+}
+
 /* Reads the file; NULL: problems say why. */
 static struct config *load(const char *path, int *text_fd, struct buf *problems)
 {
@@ -105,6 +120,7 @@ static struct config *load(const char *path, int *text_fd, struct buf *problems)
     }
     struct config *config = config_parse(buf_view(&text), path, folder, problems);
     bool is_good = config && config_read_anchor(config, problems);
+    is_good = is_good && load_certificates(config, problems);
     *text_fd = is_good ? seal_text(buf_view(&text), &err) : -1;
     if (is_good && *text_fd < 0)
         buf_addf(problems, "%s\n", err.text);
@@ -355,6 +371,7 @@ static void take_message(struct supervisor *supervisor, struct slot *slot,
     case IPC_REPLY_END:
     case IPC_KEEPER:
     case IPC_SECRET:
+    case IPC_CERTIFICATE:
         log_warning("ipc-unexpected", LOG_TEXT("child", slot->name),
                     LOG_INT("type", message->type));
         return;

@@ -148,6 +148,11 @@ void slot_give_config(const struct slots *slots, struct slot *slot)
     send_or_end(slot, &(struct ipc_message){
                           .type = IPC_CONFIG, .payload = buf_view(&places), .fd = slots->text_fd});
     buf_done(&places);
+    for (size_t i = 0; slot->role == CHILD_WORKER && i < slots->config->tls.certificate_count; i++)
+        send_or_end(slot, &(struct ipc_message){.type = IPC_CERTIFICATE,
+                                                .number = (uint32_t)i,
+                                                .payload = slots->config->tls.certificates[i].chain,
+                                                .fd = -1});
 }
 
 static void give_fd(struct slot *slot, enum ipc_type type, size_t number, int fd)

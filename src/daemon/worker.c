@@ -9,6 +9,7 @@
 #include "daemon/report.h"
 #include "daemon/resolve.h"
 #include "daemon/self.h"
+#include "daemon/server_tls.h"
 
 /* An envelope with the most recipients that a configuration may allow fits. */
 enum { ENVELOPE_ARENA = 64 << 20 };
@@ -26,6 +27,7 @@ void generation_leave(struct generation *generation)
         return;
     config_free(generation->config);
     self_done(&generation->self);
+    tls_context_free(generation->tls);
     free(generation);
 }
 
@@ -36,6 +38,14 @@ static struct generation *generation_new(struct config *config_owned)
     generation->users = 1;
     self_init(&generation->self, config_owned);
     return generation;
+}
+
+static bool open_tls(struct worker *worker, struct generation *generation, struct error *err)
+{
+    if (!generation->config->tls.certificate_count)
+        return true;
+    generation->tls = server_tls_new(generation->config, &worker->signer, err);
+    return generation->tls != NULL;
 }
 
 uint64_t worker_id(struct worker *worker)
@@ -173,7 +183,15 @@ static void renew_resolver(struct worker *worker, const struct resolver_settings
 void worker_reload(struct worker *worker, struct config *config_owned)
 {
     struct generation *old = worker->generation;
+    struct error err;
     worker->generation = generation_new(config_owned);
+    /* The supervisor has looked at the certificates; where they fail here all the same, the old
+     * ones are better than none. */
+    if (!open_tls(worker, worker->generation, &err)) {
+        log_error("tls-error", LOG_TEXT("reason", err.text));
+        if (old->tls)
+            worker->generation->tls = tls_context_share(old->tls);
+    }
     renew_resolver(worker, &config_owned->resolver);
     queue_reload(worker->queue, &config_owned->queue, config_owned->routes,
                  loop_wall_ms(worker->loop));
@@ -242,8 +260,10 @@ bool worker_open(struct worker *worker, const struct worker_ground *ground, stru
     timer_init(&worker->drain_timer, worker->loop, on_drained, worker);
     timer_init(&worker->disk_timer, worker->loop, on_disk_timer, worker);
     inbound_init(worker);
+    server_tls_signer(worker->keeper, &worker->signer);
     worker->resolver = resolver_new(worker->loop, &config->resolver, err);
-    if (!worker->resolver || !open_spool(worker, ground, err)) {
+    if (!worker->resolver || !open_tls(worker, worker->generation, err) ||
+        !open_spool(worker, ground, err)) {
         worker_close(worker);
         return false;
     }

@@ -18,7 +18,8 @@
  * new one, the old goes with its last user. */
 struct generation {
     struct config *config;
-    struct mx_self self; /* by this configuration */
+    struct mx_self self;     /* by this configuration */
+    struct tls_context *tls; /* of incoming sessions; NULL: no certificates */
     size_t users;
 };
 struct generation *generation_use(struct generation *generation);
@@ -31,6 +32,7 @@ struct worker {
     struct queue *queue;
     struct commit *commit;
     struct keeper_client *keeper;
+    struct tls_signer signer;
     struct session_host host;
     struct id_source ids;
     struct list inbounds;  /* struct inbound, sessions */

@@ -89,6 +89,8 @@ struct tls *tls_client_new(struct tls_context *context, const struct tls_target 
 
 /* --- Both ----------------------------------------------------------------------------------- */
 
+/* One more owner, who gives it up by itself. */
+struct tls_context *tls_context_share(struct tls_context *context);
 /* Gives the context up; connections that use it keep what they need. NULL is fine. */
 void tls_context_free(struct tls_context *context);
 /* Only for a struct tls that no stream has taken over. */

@@ -215,6 +215,12 @@ struct tls_context *tls_client_context_new(const struct tls_client_settings *set
     return NULL;
 }
 
+struct tls_context *tls_context_share(struct tls_context *context)
+{
+    context->users++;
+    return context;
+}
+
 void tls_context_free(struct tls_context *context)
 {
     if (!context || --context->users)

@@ -86,12 +86,27 @@ static const struct {
     {"role", "hostname: a.b\nlisten: [{address: \"1.2.3.4:25\", role: lmtp}]\n",
      "c.yaml:2: \"listen.role\" takes mx or submission, not \"lmtp\"\n"},
     {"TLS of a listener", "hostname: a.b\nlisten: [{address: \"1.2.3.4:25\", tls: required}]\n",
-     "c.yaml:2: tls: required: TLS is not in this version; write tls: none\n"},
+     "c.yaml:2: \"1.2.3.4:25\" has TLS, and there is no certificate; write tls: {certificate: …, "
+     "key: …}\n"},
+    {"TLS of a listener, of a kind not known",
+     "hostname: a.b\nlisten: [{address: \"1.2.3.4:25\", tls: always}]\n",
+     "c.yaml:2: \"listen.tls\" takes none, starttls, required or implicit, not \"always\"\n"},
     {"listeners are a list", "hostname: a.b\nlisten: 25\n",
      "c.yaml:2: \"listen\" takes a list: [first, second]\n"},
 
-    {"TLS", GOOD "tls: {certificate: a}\n",
-     "c.yaml:3: \"tls\" is not in this version; leave it out\n"},
+    {"a certificate without its key", GOOD "tls: {certificate: a}\n",
+     "c.yaml:3: a certificate and its key come together; write both, as in {certificate: a.pem, "
+     "key: a.key}\n"},
+    {"a further key without its certificate", GOOD "tls: {certificates: [{key: a}]}\n",
+     "c.yaml:3: a certificate and its key come together; write both, as in {certificate: a.pem, "
+     "key: a.key}\n"},
+    {"both in one file", GOOD "tls: {certificate: a, key: a}\n",
+     "c.yaml:3: the certificate and its key are in one file; put them in two, as only the keeper "
+     "is to see the key\n"},
+    {"certificates are a list", GOOD "tls: {certificates: a}\n",
+     "c.yaml:3: \"tls.certificates\" takes a list: [{certificate: a.pem, key: a.key}]\n"},
+    {"peers", GOOD "tls: {peers: ancient}\n",
+     "c.yaml:3: \"tls.peers\" takes modern or old, not \"ancient\"\n"},
     {"outbound TLS", GOOD "outbound: {tls: opportunistic}\n",
      "c.yaml:3: tls: opportunistic: TLS is not in this version; write tls: none\n"},
     {"resolver's servers are a list", GOOD "resolver: {servers: \"127.0.0.1:53\"}\n",
@@ -167,7 +182,8 @@ static const struct {
      "c.yaml:2: \"listen\" takes a list: [first, second]\n"
      "c.yaml:3: \"workers\" takes a number from 1 to 32, not \"0\"\n"
      "c.yaml:4: unknown key \"x\"; known are: hostname, listen, domains, deliver, relay, routes, "
-     "outbound, resolver, spool, run, accounts, keys, auth, user, workers, log, limits, queue\n"},
+     "outbound, resolver, spool, run, accounts, keys, auth, user, workers, log, limits, queue, "
+     "tls\n"},
 };
 
 /* Parses a copy that ends where its memory ends. */
@@ -546,8 +562,51 @@ static void keys_are_listed(void **state)
     config_print_keys(&out);
     assert_true(bytes_search(buf_view(&out), BYTES("\nqueue ")) < out.len);
     assert_true(bytes_search(buf_view(&out), BYTES("\n  retry_first ")) < out.len);
-    assert_int_equal(bytes_search(buf_view(&out), BYTES("\ntls ")), out.len);
+    assert_true(bytes_search(buf_view(&out), BYTES("\ntls ")) < out.len);
     buf_done(&out);
+}
+
+static void tls_is_the_default_with_a_certificate(void **state)
+{
+    struct config *config = parse_good(
+        "hostname: a.b\n"
+        "listen: [{address: \"1.2.3.4:25\"}, {address: \"1.2.3.4:587\", role: submission},\n"
+        "         {address: \"1.2.3.4:465\", role: submission, tls: implicit},\n"
+        "         {address: \"1.2.3.4:2525\", tls: none}]\n"
+        "tls: {certificates: [{certificate: b.pem, key: /k/b}], certificate: a.pem, key: a.key,\n"
+        "      peers: old, client_certificates: asked, tickets: \"off\"}\n");
+    assert_int_equal(config->listeners[0].smtp.tls, SERVER_TLS_OFFERED);
+    assert_int_equal(config->listeners[1].smtp.tls, SERVER_TLS_REQUIRED);
+    assert_int_equal(config->listeners[2].smtp.tls, SERVER_TLS_IMPLICIT);
+    assert_int_equal(config->listeners[3].smtp.tls, SERVER_TLS_NONE);
+    assert_int_equal(config->listeners[0].smtp.handshake_timeout_ms, 30000);
+    assert_int_equal(config->tls.certificate_count, 2);
+    assert_string_equal(config->tls.certificates[0].certificate, "/etc/x/a.pem");
+    assert_string_equal(config->tls.certificates[0].key, "/etc/x/a.key");
+    assert_string_equal(config->tls.certificates[1].key, "/k/b");
+    assert_int_equal(config->secret_count, 2);
+    assert_int_equal(config->tls.peers, TLS_PEERS_OLD);
+    assert_int_equal(config->tls.asked, TLS_CLIENT_CERTIFICATE_ASKED);
+    assert_true(config->tls.has_no_tickets);
+    config_free(config);
+}
+
+/* What the files hold is tests/peers/test_tls.py's. */
+static void files_of_certificates_are_read(void **state)
+{
+    struct buf problems;
+    buf_init(&problems, 65536);
+    struct config *config =
+        parse_good(GOOD "tls: {certificate: /nowhere/a.pem, key: /nowhere/k}\n");
+    assert_false(config_read_certificates(config, &problems, NULL));
+    assert_true(
+        bytes_equal(buf_view(&problems),
+                    BYTES("c.yaml:3: \"tls\": /nowhere/a.pem: No such file or directory\n")));
+    config_set_certificate(config, 0, BYTES("chain"));
+    config_set_certificate(config, 1, BYTES("no place for it"));
+    assert_true(bytes_equal(config->tls.certificates[0].chain, BYTES("chain")));
+    config_free(config);
+    buf_done(&problems);
 }
 
 int main(void)
@@ -567,6 +626,8 @@ int main(void)
         cmocka_unit_test(a_trust_anchor_is_read),
         cmocka_unit_test(values_are_read),
         cmocka_unit_test(keys_are_listed),
+        cmocka_unit_test(tls_is_the_default_with_a_certificate),
+        cmocka_unit_test(files_of_certificates_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
