@@ -8,9 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <jansson.h>
-
-#include "facts/facts.h"
+#include "base/error.h"
+#include "facts/zone.h"
 #include "queue/mx.h"
 
 /* clang-format off */
@@ -109,66 +108,6 @@ static const struct {
     {"nothing", "", MX_FAILED, "5.1.2"},
 };
 
-/* --- The zone ----------------------------------------------------------------------------------
- */
-
-static enum answer_status status_of(const char *word)
-{
-    return strcmp(word, "TIMEOUT") == 0 ? ANSWER_TIMEOUT : ANSWER_SERVFAIL;
-}
-
-static void answer_address(struct answer_record *record, const json_t *value, struct ip *ip)
-{
-    assert_true(ip_scan(bytes_of(json_string_value(value)), ip));
-    record->data = ip_is_ipv4(ip) && strchr(json_string_value(value), '.')
-                       ? (struct bytes){ip->at + 12, 4}
-                       : (struct bytes){ip->at, sizeof ip->at};
-}
-
-static void answer_from(struct facts *facts, const struct question *question, const json_t *list,
-                        const char *canonical)
-{
-    enum { LIMIT = 8 };
-    struct answer_record records[LIMIT] = {{.preference = 0}};
-    struct ip ips[LIMIT];
-    struct answer answer = {.ttl_s = 300, .records = records, .canonical = bytes_of(canonical)};
-    answer.status = json_is_string(list)    ? status_of(json_string_value(list))
-                    : json_array_size(list) ? ANSWER_FOUND
-                                            : ANSWER_NODATA;
-    for (; answer.count < json_array_size(list); answer.count++) {
-        struct answer_record *record = &records[answer.count];
-        const json_t *value = json_array_get(list, answer.count);
-        if (question->type == FACT_MX) {
-            record->preference = (uint16_t)json_integer_value(json_array_get(value, 0));
-            record->data = bytes_of(json_string_value(json_array_get(value, 1)));
-        } else {
-            answer_address(record, value, &ips[answer.count]);
-        }
-    }
-    facts_answer(facts, question->type, question->name, &answer);
-}
-
-/* Answers as a resolver does: behind a CNAME. */
-static void answer_question(struct facts *facts, const json_t *zone,
-                            const struct question *question)
-{
-    static const char *const types[] = {[FACT_A] = "A", [FACT_AAAA] = "AAAA", [FACT_MX] = "MX"};
-    const char *name = (const char *)question->name.at, *canonical = "";
-    const json_t *records = json_object_get(zone, name), *alias;
-    while ((alias = json_object_get(records, "CNAME"))) {
-        canonical = json_string_value(json_array_get(alias, 0));
-        records = json_object_get(zone, canonical);
-    }
-    if (!records) {
-        struct answer answer = {.status = ANSWER_NXDOMAIN, .ttl_s = 300};
-        facts_answer(facts, question->type, question->name, &answer);
-        return;
-    }
-    const json_t *all = json_object_get(records, "*");
-    answer_from(facts, question, all ? all : json_object_get(records, types[question->type]),
-                canonical);
-}
-
 /* --- Looking up --------------------------------------------------------------------------------
  */
 
@@ -181,17 +120,15 @@ static struct mx_self ourselves(void)
     return (struct mx_self){BYTES("mx.Here.example"), addresses, COUNT(addresses), 25};
 }
 
-static enum mx_outcome find(struct facts *facts, const json_t *zone, const char *domain,
+static enum mx_outcome find(struct facts *facts, const struct zone *zone, const char *domain,
                             const struct mx_self *self, struct arena *arena, struct mx_result *out)
 {
     enum mx_outcome outcome;
     for (int rounds = 0;
          (outcome = mx_find(facts, bytes_of(domain), self, arena, out)) == MX_NEEDS_FACTS;
          rounds++) {
-        struct question question;
         assert_true(rounds < 2);
-        for (size_t place = 0; facts_next_open(facts, &place, &question);)
-            answer_question(facts, zone, &question);
+        zone_answer(zone, facts);
     }
     return outcome;
 }
@@ -205,16 +142,18 @@ static void print_result(struct buf *out, enum mx_outcome outcome, const struct 
                  BYTES_ARGS(result->hosts[i].name));
 }
 
-static json_t *read_zone(void)
+static struct zone *read_zone(void)
 {
-    json_t *zone = json_loads(zone_text, 0, NULL);
-    assert_non_null(zone);
+    struct error err;
+    struct zone *zone = zone_parse(bytes_of(zone_text), &err);
+    if (!zone)
+        fail_msg("%s", err.text);
     return zone;
 }
 
 static void domains_have_hosts(void **state)
 {
-    json_t *zone = read_zone();
+    struct zone *zone = read_zone();
     struct mx_self self = ourselves();
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct facts *facts = facts_new();
@@ -232,13 +171,13 @@ static void domains_have_hosts(void **state)
         arena_free(arena);
         facts_free(facts);
     }
-    json_decref(zone);
+    zone_free(zone);
 }
 
 /* Another server on this host, at another port, is not ourselves. */
 static void another_port_is_another_server(void **state)
 {
-    json_t *zone = read_zone();
+    struct zone *zone = read_zone();
     struct mx_self self = ourselves();
     struct facts *facts = facts_new();
     struct arena *arena = arena_new(MX_ARENA);
@@ -247,7 +186,7 @@ static void another_port_is_another_server(void **state)
     assert_int_equal(find(facts, zone, "loop-by-address.example", &self, arena, &result), MX_FOUND);
     arena_free(arena);
     facts_free(facts);
-    json_decref(zone);
+    zone_free(zone);
 }
 
 /* --- Hostile and unsound answers ---------------------------------------------------------------
