@@ -23,6 +23,20 @@ static const struct {
     {"ip6", SPF_IP6, NEEDS_NETWORK},   {"exists", SPF_EXISTS, NEEDS_DOMAIN},
 };
 
+/* Words that people write, and what to say to them. */
+static const struct {
+    const char *word, *why;
+} slips[] = {
+    {"ip", "is no mechanism; write ip4: or ip6:"},
+    {"ipv4", "is no mechanism; write ip4:"},
+    {"ipv6", "is no mechanism; write ip6:"},
+    {"includes", "is no mechanism; write include:"},
+    {"txt", "is no mechanism; write include:"},
+    {"host", "is no mechanism; write a:"},
+    {"redirect", "is a modifier; write redirect= with an equals sign"},
+    {"exp", "is a modifier; write exp= with an equals sign"},
+};
+
 static bool fail(const char **why, const char *text)
 {
     *why = text;
@@ -137,6 +151,9 @@ static bool take_mechanism(struct bytes text, struct spf_term *out, const char *
         out->kind = mechanisms[i].kind;
         return take_argument(mechanisms[i].argument, bytes_from(text, len), out, why);
     }
+    for (size_t i = 0; i < COUNT(slips); i++)
+        if (bytes_equal_nocase(name, bytes_of(slips[i].word)))
+            return fail(why, slips[i].why);
     return fail(why, "is no mechanism (all, include, a, mx, ptr, ip4, ip6, exists)");
 }
 

@@ -125,6 +125,28 @@ static void terms_by_table(void **state)
 }
 
 static const struct {
+    const char *text, *why;
+} slips[] = {
+    {"ipv4:192.0.2.1", "is no mechanism; write ip4:"},
+    {"-IPv6:2001:db8::1", "is no mechanism; write ip6:"},
+    {"redirect:x.y", "is a modifier; write redirect= with an equals sign"},
+    {"ip4:192.0.2", "is no IPv4 network (ip4:192.0.2.0/24)"},
+    {"a/33", "has no good prefix length (/0 to /32, //0 to //128)"},
+    {"moo", "is no mechanism (all, include, a, mx, ptr, ip4, ip6, exists)"},
+};
+
+static void slips_are_told(void **state)
+{
+    for (size_t i = 0; i < COUNT(slips); i++) {
+        struct bytes rest = bytes_of(slips[i].text);
+        struct spf_term term;
+        const char *why = NULL;
+        assert_int_equal(spf_term_next(&rest, &term, &why), SPF_TERM_BAD);
+        assert_string_equal(why, slips[i].why);
+    }
+}
+
+static const struct {
     const char *record;
     bool begins, is_good, has_all;
     const char *redirect, *exp, *bad;
@@ -168,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(terms_by_table),
+        cmocka_unit_test(slips_are_told),
         cmocka_unit_test(records_by_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
