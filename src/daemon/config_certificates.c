@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
@@ -167,23 +167,62 @@ static bool has_key(struct bytes pem)
     return bytes_search(pem, BYTES("PRIVATE KEY-----")) < pem.len;
 }
 
+/* What a process of its own says of a certificate and its key. */
+struct finding {
+    bool is_good;
+    struct error warning, err;
+};
+
+static struct finding look(const struct config_certificate *certificate, struct bytes chain)
+{
+    struct finding finding = {.is_good = false};
+    struct buf key;
+    buf_init(&key, PEM_LIMIT);
+    finding.is_good = read_pem(certificate->key, &key, &finding.err);
+    if (finding.is_good && !tls_identity_check(chain, buf_view(&key), instant_now_ms(),
+                                               &finding.warning, &finding.err))
+        finding.is_good =
+            error_wrap(&finding.err, "%s, key %s", certificate->certificate, certificate->key);
+    wipe(&key);
+    return finding;
+}
+
+/* Looks in a process of its own, so that of the key nothing stays behind in this one. */
+static bool look_apart(const struct config_certificate *certificate, struct bytes chain,
+                       struct error *warning, struct error *err)
+{
+    struct finding finding;
+    int ends[2], status;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return error_set(err, errno, "pipe");
+    pid_t pid = fork();
+    if (pid == 0) {
+        finding = look(certificate, chain);
+        _exit(write(ends[1], &finding, sizeof finding) == sizeof finding ? 0 : 1);
+    }
+    close(ends[1]);
+    ssize_t got = pid < 0 ? -1 : read(ends[0], &finding, sizeof finding);
+    close(ends[0]);
+    if (pid > 0)
+        (void)waitpid(pid, &status, 0);
+    if (got != sizeof finding)
+        return error_set(err, 0, "%s: it could not be looked at", certificate->key);
+    *warning = finding.warning;
+    *err = finding.err;
+    return finding.is_good;
+}
+
 static bool check(const struct config_certificate *certificate, struct buf *chain,
                   struct error *warning, struct error *err)
 {
-    struct buf key;
-    buf_init(&key, PEM_LIMIT);
-    bool is_good =
-        read_pem(certificate->certificate, chain, err) && read_pem(certificate->key, &key, err);
-    if (is_good && has_key(buf_view(chain)))
-        is_good = error_set(err, 0,
-                            "%s: it holds a private key too; put that in a file of its own, as "
-                            "only the keeper is to see it",
-                            certificate->certificate);
-    else if (is_good &&
-             !tls_identity_check(buf_view(chain), buf_view(&key), instant_now_ms(), warning, err))
-        is_good = error_wrap(err, "%s, key %s", certificate->certificate, certificate->key);
-    wipe(&key);
-    return is_good;
+    if (!read_pem(certificate->certificate, chain, err))
+        return false;
+    if (has_key(buf_view(chain)))
+        return error_set(err, 0,
+                         "%s: it holds a private key too; put that in a file of its own, as only "
+                         "the keeper is to see it",
+                         certificate->certificate);
+    return look_apart(certificate, buf_view(chain), warning, err);
 }
 
 bool config_read_certificates(struct config *config, struct buf *problems, struct buf *warnings)
