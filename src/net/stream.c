@@ -24,6 +24,7 @@ struct stream {
     int broken_os;   /* errno that a send met; told by `ended` */
     bool is_connecting, is_paused, is_blocked, is_broken;
     bool is_securing; /* within the handshake */
+    bool has_more;    /* to read, which the descriptor does not show */
     /* Inside TLS reading may need to write, and the other way round. */
     unsigned read_wants, write_wants; /* WATCH_… that goes on with it */
 };
@@ -37,6 +38,9 @@ static void want(struct stream *stream)
         wanted |= stream->read_wants;
     else
         wanted |= (is_reading ? stream->read_wants : 0U) | (is_writing ? stream->write_wants : 0U);
+    /* It can be written all the time, but for now and then. */
+    if (stream->has_more && is_reading && !stream->is_securing)
+        wanted |= WATCH_WRITE;
     watch_want(stream->watch, wanted);
 }
 
@@ -50,6 +54,7 @@ static void go_on_securing(struct stream *stream)
                          : status == TLS_WANT_WAKE ? 0U
                                                    : WATCH_READ;
     stream->is_securing = status != TLS_FINE;
+    stream->has_more = status == TLS_FINE && tls_has_more(stream->tls);
     want(stream);
     if (status == TLS_FINE)
         stream->events->secured(stream->context);
@@ -72,13 +77,17 @@ static void read_tls(struct stream *stream)
     do {
         status = tls_read(stream->tls, buffer + len, sizeof buffer - len, &got, &os);
         len += status == TLS_FINE ? got : 0;
-    } while (status == TLS_FINE && got > TLS_RECORD / 2 && sizeof buffer - len >= TLS_RECORD);
+        stream->has_more = status == TLS_FINE && tls_has_more(stream->tls);
+    } while (status == TLS_FINE && (got > TLS_RECORD / 2 || stream->has_more) &&
+             sizeof buffer - len >= TLS_RECORD);
     stream->read_wants = status == TLS_WANT_WRITE ? WATCH_WRITE : WATCH_READ;
+    /* An end behind these bytes shows itself again when it is asked for. */
+    bool is_over = status == TLS_ENDED || status == TLS_BROKEN;
+    stream->has_more |= is_over;
     want(stream);
-    /* An end behind these bytes shows itself again. */
     if (len)
         stream->events->input(stream->context, (struct bytes){buffer, len});
-    else if (status == TLS_ENDED || status == TLS_BROKEN)
+    else if (is_over)
         stream->events->ended(stream->context, os);
 }
 
@@ -178,7 +187,7 @@ static void on_ready(void *context, unsigned events)
     /* One event a call: the callback may close the stream. The other comes again. */
     else if ((stream->is_blocked || stream->is_connecting) && events & stream->write_wants)
         on_write(stream);
-    else if (events & stream->read_wants)
+    else if (!stream->is_paused && (stream->has_more || events & stream->read_wants))
         on_read(stream);
 }
 

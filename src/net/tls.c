@@ -124,7 +124,9 @@ static enum tls_status status_of(struct tls *tls, int result, int os, int *out_o
         return TLS_BROKEN;
     default:
         tls->is_broken = true;
-        tls_words(tls->failure, sizeof tls->failure);
+        /* A second look finds the first reason no more. */
+        if (!tls->failure[0])
+            tls_words(tls->failure, sizeof tls->failure);
         *out_os = EPROTO;
         return TLS_BROKEN;
     }
@@ -159,6 +161,11 @@ enum tls_status tls_read(struct tls *tls, uint8_t *at, size_t room, size_t *got,
     errno = 0;
     int result = SSL_read_ex(tls->ssl, at, room, got);
     return status_of(tls, result, errno, os);
+}
+
+bool tls_has_more(const struct tls *tls)
+{
+    return SSL_has_pending(tls->ssl) == 1;
 }
 
 enum tls_status tls_write(struct tls *tls, struct bytes bytes, size_t *sent, int *os)

@@ -42,6 +42,8 @@ static SSL_CTX *new_ssl(const struct tls_context *context, enum tls_peers peers,
         SSL_CTX_set_options(ssl, SSL_OP_LEGACY_SERVER_CONNECT);
     (void)SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
                                     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    /* One call for a record instead of two; see tls_has_more(). */
+    SSL_CTX_set_read_ahead(ssl, 1);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     return ssl;
 }

@@ -18,10 +18,12 @@ typedef void tls_wake(void *context);
 void tls_bind(struct tls *tls, int fd, tls_wake *wake, void *wake_context);
 /* Goes on with the handshake. TLS_ENDED does not come: the end within one is a failure. */
 enum tls_status tls_handshake(struct tls *tls, int *os);
-/* Reads some bytes; with TLS_FINE *got is at least 1. room must hold a record (16 KiB), so that
- * none is left where the descriptor does not show it. */
+/* Reads some bytes; with TLS_FINE *got is at least 1. room must hold a record (16 KiB). */
 enum { TLS_RECORD = 16384 };
 enum tls_status tls_read(struct tls *tls, uint8_t *at, size_t room, size_t *got, int *os);
+/* Bytes were read from the descriptor that tls_read() has not handed out: a record, or a part of
+ * one, in which case it says TLS_WANT_READ. The descriptor does not show them. */
+bool tls_has_more(const struct tls *tls);
 /* Sends some of the bytes; with TLS_FINE *sent is at least 1. With another status the same bytes
  * (and perhaps more) are to be given next. */
 enum tls_status tls_write(struct tls *tls, struct bytes bytes, size_t *sent, int *os);

@@ -89,11 +89,10 @@ class Secured(smtplib.SMTP):
 
 
 def s_client(port, *words, starttls=True, data=b"quit\r\n"):
-    """What openssl says and what the server said; its status does not matter. (A line that begins
-    with a Q is a command to openssl itself.)"""
+    """What openssl says and what the server said, until that ends it; its status does not matter."""
     start = ["-starttls", "smtp"] if starttls else []
     done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *start,
-                           *map(str, words)], input=data, capture_output=True, timeout=SECONDS)
+                           "-ign_eof", *map(str, words)], input=data, capture_output=True, timeout=SECONDS)
     return (done.stdout + done.stderr).decode(errors="replace")
 
 
@@ -131,6 +130,30 @@ def test_smtplib_by_implicit_tls(server, authority):
             assert b"STARTTLS" not in inside.recv(4000)
     tls = [event for event in server.events("tls") if event.get("sni") == "a.wild.example"]
     assert tls[0]["resumed"] == "0" and tls[0]["client"] == "127.0.0.1"
+
+
+def test_a_good_bye_behind_a_command_ends_the_session(server, authority):
+    """Both in one segment, and the connection stays open: nothing more comes to wake the server."""
+    from_server, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    inside = context_for(authority).wrap_bio(from_server, to_server,
+                                             server_hostname="mx.example.org")
+    with socket.create_connection(("127.0.0.1", server.implicit), timeout=SECONDS) as connection:
+
+        def until(done):
+            while True:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    return done()
+                connection.sendall(to_server.read())
+                from_server.write(connection.recv(65536))
+
+        until(inside.do_handshake)
+        assert until(lambda: inside.read(1000)).startswith(b"220 ")
+        inside.write(b"NOOP\r\n")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            inside.unwrap()
+        connection.sendall(to_server.read())
+        while connection.recv(65536):
+            pass
 
 
 def test_curl_swaks_and_msmtp(server, authority):
