@@ -12,8 +12,13 @@
 #include "base/memory.h"
 #include "daemon/confine.h"
 #include "daemon/schema.h"
+#include "policy/keyring.h"
 
-enum { SUPERVISOR_FD = 3 };
+enum {
+    SUPERVISOR_FD = 3,
+    /* The configuration, a NUL, and the keyring. */
+    CONFIG_HANDED_LIMIT = SCHEMA_TEXT_LIMIT + 1 + 2 * KEYRING_TEXT_LIMIT,
+};
 
 static const char *const role_words[] = {"worker", "mailbox", "control", "keeper"};
 
@@ -40,23 +45,31 @@ struct config *child_config(const struct ipc_message *message, struct buf *probl
     struct bytes anchor;
     struct stat status;
     if (message->fd < 0 || !scan_places(message->payload, &path, &folder, &anchor) ||
-        fstat(message->fd, &status) != 0 || status.st_size > SCHEMA_TEXT_LIMIT) {
+        fstat(message->fd, &status) != 0 || status.st_size > CONFIG_HANDED_LIMIT) {
         buf_addf(problems, "the supervisor handed over no configuration\n");
         return NULL;
     }
     struct buf text;
-    buf_init(&text, SCHEMA_TEXT_LIMIT + 1);
+    buf_init(&text, CONFIG_HANDED_LIMIT + 1);
     ssize_t got = 1;
     while (got > 0) {
-        size_t room = (size_t)SCHEMA_TEXT_LIMIT + 1 - text.len;
+        size_t room = (size_t)CONFIG_HANDED_LIMIT + 1 - text.len;
         /* The file is shared with the supervisor and all children, its position too. */
         got = pread(message->fd, buf_reserve(&text, room), room, (off_t)text.len);
         if (got > 0)
             buf_grow(&text, (size_t)got);
     }
-    struct config *config = config_parse(buf_view(&text), path, folder, problems);
+    struct bytes own, keyring;
+    struct error err;
+    (void)bytes_cut(buf_view(&text), 0, &own, &keyring);
+    struct config *config = config_parse(own, path, folder, problems);
     if (config)
         config_set_anchor(config, anchor);
+    if (config && keyring.len && !config_set_keyring(config, keyring, &err)) {
+        buf_addf(problems, "%s\n", err.text);
+        config_free(config);
+        config = NULL;
+    }
     buf_done(&text);
     return config;
 }

@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "daemon/config_certificates.h"
+#include "policy/keyring.h"
 
 _Static_assert(sizeof(size_t) == sizeof(uint64_t), "keys write sizes as 64 bits");
 
@@ -283,6 +284,7 @@ static void build_paths(struct schema *schema, struct draft *draft)
                                                  : print(config, "%s/accounts", config->spool.path);
     config->keys_folder = draft->keys.at ? absolute(config, draft->keys.at)
                                          : print(config, "%s/keys", config->spool.path);
+    config->keyring_path = print(config, "%s/dkim", config->keys_folder);
     config->trace_folder = print(config, "%s/trace", config->spool.path);
     if (!draft->lmtp.at)
         config->mailbox_root =
@@ -499,6 +501,7 @@ static void release(struct config *config)
     recipients_free(config->recipients);
     routes_free(config->routes);
     networks_free(config->relay_networks);
+    keyring_free(config->keyring);
     arena_free(config->arena);
 }
 

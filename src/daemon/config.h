@@ -37,6 +37,8 @@ struct config_certificate {
     struct bytes chain;      /* the certificate's file, in the arena: config_read_certificates() */
 };
 
+struct keyring; /* policy/keyring.h */
+
 struct config {
     struct arena *arena; /* all texts and arrays below */
     char *path, *folder; /* the file as given, and the folder that relative paths start from */
@@ -51,6 +53,8 @@ struct config {
     char *control_socket, *mailbox_socket; /* in the run folder */
     char *accounts_folder;                 /* `accounts: PATH`, default SPOOL/accounts */
     char *keys_folder;                     /* `keys: PATH`, default SPOOL/keys */
+    char *keyring_path;                    /* KEYS/dkim */
+    struct keyring *keyring;               /* NULL: no key signs */
     const char **secrets;                  /* files that the supervisor opens for the keeper, which
                                               knows each by its name as it stands here: absolute */
     size_t secret_count;
@@ -107,6 +111,14 @@ MUST_CHECK bool config_read_certificates(struct config *config, struct buf *prob
                                          struct buf *warnings);
 /* The chain of the certificate with that number, as another process has read it; copied. */
 void config_set_certificate(struct config *config, size_t number, struct bytes chain);
+/* Reads the keyring in the folder of keys, if there is one. False, and a line in problems: it
+ * cannot be read, or is none. */
+MUST_CHECK bool config_read_keyring(struct config *config, struct buf *problems);
+/* The keyring's text as another process has read it. False and err: it is none. */
+MUST_CHECK bool config_set_keyring(struct config *config, struct bytes text, struct error *err);
+/* Appends the text of a keyring's file, nothing when there is none; text takes one byte more than
+ * KEYRING_TEXT_LIMIT. False and err: it cannot be read, or is longer. */
+MUST_CHECK bool config_keyring_read_text(const char *path, struct buf *text, struct error *err);
 void config_free(struct config *config);
 /* Reads the file's text as it is, up to the limit of a configuration; *folder_owned is the absolute
  * folder that it lies in. */

@@ -4,12 +4,18 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "daemon/signing.h"
 #include "mail/header.h"
 #include "mail/submission.h"
 #include "mail/trace.h"
 
 /* What an envelope of EXPANSION_LIMIT recipients times recipients allowed can need at most. */
-enum { INTAKE_ARENA = 64 << 20, META_LIMIT = 64 << 20, TRACE_LIMIT = 4096 };
+enum {
+    INTAKE_ARENA = 64 << 20,
+    META_LIMIT = 64 << 20,
+    TRACE_LIMIT = 4096,
+    SIGNATURES_LIMIT = 128 * 1024
+};
 
 struct intake {
     struct commit_owner owner;
@@ -24,6 +30,8 @@ struct intake {
     size_t body_skip; /* bytes of the body's front that `section` replaces */
     struct buf section;
     struct smtp_answer refusal; /* code 0: none */
+    struct signing *signing;    /* NULL: nobody's to sign, or done */
+    struct buf signatures;      /* fields for the front of the section */
     /* A write of the body on another thread. */
     enum spool_body_write how;
     bool was_written;
@@ -37,6 +45,10 @@ const struct smtp_answer intake_disk_full = {
 static const struct smtp_answer disk_failed = {
     451, BYTES_INIT("4.3.0"),
     BYTES_INIT("the message could not be stored; nothing is lost on your side, please try again")};
+static const struct smtp_answer not_signed = {
+    451, BYTES_INIT("4.3.0"),
+    BYTES_INIT("the message could not be signed just now; nothing is lost on your side, please try "
+               "again")};
 static const struct smtp_answer taken = {250, BYTES_INIT("2.0.0"), BYTES_INIT("go ahead")};
 
 struct smtp_answer intake_begin(struct worker *worker, struct session *session,
@@ -54,6 +66,7 @@ struct smtp_answer intake_begin(struct worker *worker, struct session *session,
     intake->body = spool_body_new(worker->spool, intake->id);
     buf_init(&intake->section, generation->config->limits.header_bytes + SUBMISSION_GROWTH);
     buf_init(&intake->meta, META_LIMIT);
+    buf_init(&intake->signatures, SIGNATURES_LIMIT);
     *out = intake;
     return taken;
 }
@@ -61,9 +74,11 @@ struct smtp_answer intake_begin(struct worker *worker, struct session *session,
 static void intake_free(struct intake *intake)
 {
     spool_body_free(intake->body);
+    signing_free(intake->signing);
     generation_leave(intake->generation);
     buf_done(&intake->section);
     buf_done(&intake->meta);
+    buf_done(&intake->signatures);
     arena_free(intake->arena);
     free(intake);
 }
@@ -97,6 +112,17 @@ static void fix_submission(struct intake *intake, struct bytes section)
         refuse(intake, 554, BYTES("5.6.0"), submission_reason(result));
         return;
     }
+}
+
+/* Prepares to sign what a client submits. What is in memory of the body, from body_at on, is hashed
+ * at once; what comes later goes through intake_text(). */
+static void begin_signing(struct intake *intake, struct bytes section, size_t body_at)
+{
+    if (intake->section.len)
+        section = buf_view(&intake->section);
+    intake->signing = signing_new(intake->worker, intake->generation, section);
+    if (intake->signing)
+        signing_add(intake->signing, bytes_from(spool_body_view(intake->body), body_at));
 }
 
 /* Looks at the header section while it is still in memory: at the end of the text, or before the
@@ -133,6 +159,8 @@ static void settle_header(struct intake *intake)
     /* Text without any header section: a blank line keeps it from becoming one. */
     if (is_body_only)
         buf_add(&intake->section, BYTES("\r\n"));
+    if (!intake->refusal.code)
+        begin_signing(intake, section, is_body_only ? 0 : length + 2);
 }
 
 static void body_written(void *context);
@@ -151,6 +179,8 @@ static void begin_write(struct intake *intake, enum spool_body_write how)
 
 bool intake_text(struct intake *intake, struct bytes text)
 {
+    if (intake->signing)
+        signing_add(intake->signing, text);
     /* Refused already: the rest is read to its end and forgotten. */
     if (intake->refusal.code || spool_body_add(intake->body, text))
         return true;
@@ -276,12 +306,13 @@ static void append(struct intake *intake)
     envelope.helo = smtp_server_helo(smtp);
 
     struct buf prefix;
-    buf_init(&prefix, TRACE_LIMIT + intake->section.limit);
+    buf_init(&prefix, TRACE_LIMIT + intake->signatures.len + intake->section.limit);
     struct trace trace = {.envelope = &envelope,
                           .hostname = bytes_of(intake->generation->config->hostname),
                           .protocol = smtp_server_protocol(smtp),
                           .tls = session_tls(intake->session)};
     trace_received(&prefix, &trace);
+    buf_add(&prefix, buf_view(&intake->signatures));
     buf_add(&prefix, buf_view(&intake->section));
     ASSERT(!prefix.overflowed);
     /* What came was looked at as it came; what is put in front may name a UTF-8 address. */
@@ -329,14 +360,35 @@ static void body_written(void *context)
         append(intake);
 }
 
-void intake_store(struct intake *intake)
+static void store(struct intake *intake)
 {
-    if (!intake->refusal.code)
-        settle_header(intake);
     if (intake->refusal.code)
         answer_refused(intake, &intake->refusal);
     else if (spool_body_has_file(intake->body))
         begin_write(intake, SPOOL_BODY_FINISH);
     else
         append(intake);
+}
+
+/* Unsigned, mail of a domain that signs may be thrown away by those who get it: better to have the
+ * client come again. */
+static void was_signed(void *context, struct bytes fields)
+{
+    struct intake *intake = context;
+    buf_add(&intake->signatures, fields);
+    signing_free(intake->signing);
+    intake->signing = NULL;
+    if (fields.len == 0)
+        intake->refusal = not_signed;
+    store(intake);
+}
+
+void intake_store(struct intake *intake)
+{
+    if (!intake->refusal.code)
+        settle_header(intake);
+    if (intake->signing && !intake->refusal.code)
+        signing_finish(intake->signing, intake->id, was_signed, intake);
+    else
+        store(intake);
 }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "daemon/signing.h"
+#include "mail/header.h"
 #include "queue/bounce.h"
 
 enum { REPORT_ARENA = 4 << 20, REPORT_TEXT = 16 << 20 };
@@ -19,6 +21,7 @@ struct report {
     struct error err;
     struct arena *arena;
     struct buf text, meta;
+    struct signing *signing;
     struct envelope envelope;
 };
 
@@ -28,6 +31,7 @@ static void report_end(struct report *report, bool was_stored)
     if (!was_stored)
         log_error("report-failed", LOG_ID(report->about->id), LOG_TEXT("reason", report->err.text));
     uint64_t about = report->about->id;
+    signing_free(report->signing);
     arena_free(report->arena);
     buf_done(&report->text);
     buf_done(&report->meta);
@@ -59,6 +63,39 @@ static void report_stored(struct commit_owner *owner, const struct spool_result 
     report_end(report, true);
 }
 
+/* A notification that no key could sign goes unsigned: the sender is to know. */
+static void store(void *context, struct bytes fields)
+{
+    struct report *report = context;
+    struct buf whole;
+    buf_init(&whole, SIZE_MAX);
+    buf_add(&whole, fields);
+    buf_add(&whole, buf_view(&report->text));
+    report->envelope.size = whole.len;
+    envelope_print(&report->meta, &report->envelope);
+    ASSERT(!report->meta.overflowed);
+    struct spool_message message = {
+        .id = report->id, .meta = buf_view(&report->meta), .prefix = buf_view(&whole)};
+    spool_append(report->worker->spool, &message, NULL, &report->owner);
+    buf_done(&whole);
+}
+
+static void sign(struct report *report)
+{
+    size_t length;
+    struct bytes text = buf_view(&report->text);
+    if (!header_end(text, &length))
+        length = text.len;
+    report->signing =
+        signing_new(report->worker, report->worker->generation, bytes_sub(text, 0, length));
+    if (!report->signing) {
+        store(report, BYTES_NONE);
+        return;
+    }
+    signing_add(report->signing, bytes_from(text, length + 2));
+    signing_finish(report->signing, report->id, store, report);
+}
+
 static void compose(struct report *report)
 {
     struct worker *worker = report->worker;
@@ -74,12 +111,7 @@ static void compose(struct report *report)
         report_end(report, false);
         return;
     }
-    report->envelope.size = report->text.len;
-    envelope_print(&report->meta, &report->envelope);
-    ASSERT(!report->meta.overflowed);
-    struct spool_message message = {
-        .id = report->id, .meta = buf_view(&report->meta), .prefix = buf_view(&report->text)};
-    spool_append(worker->spool, &message, NULL, &report->owner);
+    sign(report);
 }
 
 static void read_original(void *context)

@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "daemon/supervisor_slots.h"
 #include "daemon/token.h"
+#include "policy/keyring.h"
 
 enum {
     STOP_GRACE_MS = 10 * 1000, /* beyond limits.drain, before children are killed */
@@ -108,6 +109,15 @@ static bool load_certificates(struct config *config, struct buf *problems)
     return is_good;
 }
 
+/* The children cannot read the keyring: it goes to them behind the configuration's text. */
+static void add_keyring(struct buf *text, const struct config *config)
+{
+    text->limit = SIZE_MAX; /* both are bounded where they are read */
+    buf_add_byte(text, 0);
+    if (config->keyring)
+        keyring_print(text, config->keyring);
+}
+
 /* Reads the file; NULL: problems say why. */
 static struct config *load(const char *path, int *text_fd, struct buf *problems)
 {
@@ -120,7 +130,10 @@ static struct config *load(const char *path, int *text_fd, struct buf *problems)
     }
     struct config *config = config_parse(buf_view(&text), path, folder, problems);
     bool is_good = config && config_read_anchor(config, problems);
-    is_good = is_good && load_certificates(config, problems);
+    is_good = is_good && load_certificates(config, problems) &&
+              config_read_keyring(config, problems);
+    if (is_good)
+        add_keyring(&text, config);
     *text_fd = is_good ? seal_text(buf_view(&text), &err) : -1;
     if (is_good && *text_fd < 0)
         buf_addf(problems, "%s\n", err.text);
