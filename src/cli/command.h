@@ -31,13 +31,14 @@ struct options {
     const char *config;  /* --config FILE */
     const char *is_json; /* --json; NULL: not given, as with all of them */
     const char *is_yes, *is_dry_run;
+    const char *wait; /* --wait DURATION */
     struct options_select select;
     const char **words; /* what is no option */
     size_t word_count;
 };
 
 /* The options that a command takes beside --config and --help. */
-enum { TAKES_JSON = 1, TAKES_SELECTION = 2, TAKES_DRY_RUN = 4, TAKES_YES = 8 };
+enum { TAKES_JSON = 1, TAKES_SELECTION = 2, TAKES_DRY_RUN = 4, TAKES_YES = 8, TAKES_WAIT = 16 };
 
 struct command {
     const char *name;  /* "queue list" */
@@ -71,6 +72,10 @@ void command_bench_sink_options(FILE *out);
 void command_bench_relay_options(FILE *out);
 int command_verify(char **arguments, size_t count);
 void command_verify_options(FILE *out);
+int command_dkim_new(const struct options *options);
+int command_dkim_list(const struct options *options);
+int command_dkim_rotate(const struct options *options);
+int command_dkim_retire(const struct options *options);
 int command_reload(const struct options *options);
 int command_stop(const struct options *options);
 

@@ -72,6 +72,34 @@ static const struct command commands[] = {
      "  postrider trace ann@example.org\n"
      "  postrider trace mx.example.org\n",
      TAKES_JSON, 1, 1, .run = command_trace},
+    {"dkim new", "DOMAIN", "make keys that sign a domain's mail",
+     "Makes an RSA and an Ed25519 key, and prints the DNS records to publish. A domain's first "
+     "keys\n"
+     "sign at once; later ones when postrider dkim rotate finds their records in the DNS.\n"
+     "Example:\n"
+     "  postrider dkim new example.org\n",
+     TAKES_JSON, 1, 1, .run = command_dkim_new},
+    {"dkim list", "[DOMAIN]", "list the keys that sign mail",
+     "With --json also the records that the DNS should have.\n"
+     "Example:\n"
+     "  postrider dkim list --json | jq -r '.[] | .name, .record'\n",
+     TAKES_JSON, 0, 1, .run = command_dkim_list},
+    {"dkim rotate", "DOMAIN", "go over to new keys",
+     "Without new keys it makes them and prints their records; with them it looks for their "
+     "records\n"
+     "in the DNS, and when all are there the new keys sign and the old ones are retired.\n"
+     "Exit status 75: the records are not there yet, and the old keys go on signing.\n"
+     "Examples:\n"
+     "  postrider dkim rotate example.org --wait 1h\n"
+     "  postrider dkim rotate example.org --yes    # without a look at the DNS\n",
+     TAKES_JSON | TAKES_YES | TAKES_WAIT, 1, 1, .run = command_dkim_rotate},
+    {"dkim retire", "DOMAIN [SELECTOR]", "remove keys that sign no more",
+     "Those that were retired a week ago, or the one with that selector. With --yes also earlier, "
+     "or\n"
+     "a key in use. Prints the records that may leave the DNS.\n"
+     "Example:\n"
+     "  postrider dkim retire example.org\n",
+     TAKES_JSON | TAKES_YES, 1, 2, .run = command_dkim_retire},
     {"bench send", "", "put load on a mail server of your own",
      "Sends messages by SMTP or LMTP, pipelined, as fast as it goes or by a schedule, and prints\n"
      "rates, latencies and refusals. Exit status 0: all was accepted, 1: not all, 75: the server\n"
@@ -146,6 +174,8 @@ static const struct option {
      "those that go to this destination, as queue show names it"},
     {"--dry-run", NULL, TAKES_DRY_RUN, offsetof(struct options, is_dry_run),
      "only count what is selected"},
+    {"--wait", "DURATION", TAKES_WAIT, offsetof(struct options, wait),
+     "look at the DNS again and again, for so long: 10m, 2h"},
     {"--yes", NULL, TAKES_YES, offsetof(struct options, is_yes), "do not ask first"},
     {"--json", NULL, TAKES_JSON, offsetof(struct options, is_json), "print JSON for programs"},
 };
@@ -318,6 +348,7 @@ static int complain_of_words(const struct options *options)
         const char *first, *text;
     } groups[] = {
         {"bench", "bench takes send, sink or relay, not"},
+        {"dkim", "dkim takes new, list, rotate or retire, not"},
         {"queue", "queue takes list, show, hold, release, retry, delete or stats, not"},
     };
     for (size_t i = 0; i < COUNT(groups); i++)

@@ -130,8 +130,8 @@ static struct config *load(const char *path, int *text_fd, struct buf *problems)
     }
     struct config *config = config_parse(buf_view(&text), path, folder, problems);
     bool is_good = config && config_read_anchor(config, problems);
-    is_good = is_good && load_certificates(config, problems) &&
-              config_read_keyring(config, problems);
+    is_good =
+        is_good && load_certificates(config, problems) && config_read_keyring(config, problems);
     if (is_good)
         add_keyring(&text, config);
     *text_fd = is_good ? seal_text(buf_view(&text), &err) : -1;

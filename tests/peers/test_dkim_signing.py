@@ -1,0 +1,157 @@
+"""What a server submits and says itself is signed: dkimpy finds both signatures of each message good,
+over the bytes that arrived; keys come and go while it runs."""
+
+import smtplib
+
+import pytest
+
+from letters import large, plain
+from peers import Script
+from server import Postrider
+
+dkim = pytest.importorskip("dkim")
+
+
+class Signer:
+    """A server with keys for example.org."""
+
+    def __init__(self, folder):
+        self.refusing = Script(rcpt="550 5.1.1 no such user")
+        self.server = Postrider(folder, routes=[
+            {"to": "refusing.example", "via": f"smtp://127.0.0.1:{self.refusing.port}"}])
+        self.made = self.server.json("dkim", "new", "example.org")
+        self.server.start()
+
+    def submit(self, text, to="ann@example.org", sender="bob@example.org", **options):
+        with smtplib.SMTP("127.0.0.1", self.server.submission, timeout=30) as client:
+            client.sendmail(sender, [to], text, **options)
+
+    def answer(self, name, timeout=5):
+        records = {key["name"]: key["record"]
+                   for key in self.server.json("dkim", "list") + self.made}
+        record = records.get(name.decode().rstrip("."))
+        return record.encode() if record else None
+
+    def check(self, message, selectors=None):
+        """All signatures of a message in a Maildir are good; gives their selectors."""
+        text = message.raw.replace(b"\n", b"\r\n")
+        count = text.split(b"\r\n\r\n")[0].lower().count(b"dkim-signature:")
+        found = []
+        for place in range(count):
+            one = dkim.DKIM(text)
+            assert one.verify(idx=place, dnsfunc=self.answer), (place, text[:4000])
+            assert one.domain == b"example.org"
+            found.append(one.selector.decode())
+        assert found == (selectors or [key["selector"] for key in self.made])
+
+
+@pytest.fixture(scope="module")
+def signer(tmp_path_factory):
+    signer = Signer(tmp_path_factory.mktemp("signing"))
+    try:
+        yield signer
+        signer.server.stop()
+    finally:
+        signer.server.give_up()
+        signer.refusing.stop()
+
+
+LETTERS = {
+    "plain": plain("plain"),
+    "without fields that are added": b"Subject: bare\r\n\r\nHello\r\n",
+    "blind copies": b"Bcc: x@example.org\r\n" + plain("bcc"),
+    "no body": plain("empty").split(b"\r\n\r\n")[0] + b"\r\n\r\n",
+    "no blank line": plain("cut").split(b"\r\n\r\n")[0] + b"\r\n",
+    "lines that begin with dots": plain("dots", ".\r\n..\r\n.a"),
+    "blanks and empty lines at the end": plain("blanks", "a \t\r\n \r\n\r\n\r\n"),
+    "a sender below the domain": plain("below", sender="bob@sub.example.org"),
+    "large, in a file of its own": large("large", 3 << 20),
+}
+
+
+@pytest.mark.parametrize("name", LETTERS)
+def test_submissions_are_signed(signer, name):
+    person = f"{abs(hash(name))}@example.org"
+    signer.submit(LETTERS[name], to=person)
+    signer.check(signer.server.wait_messages(person)[0])
+
+
+def test_eight_bits_are_signed(signer):
+    signer.submit("From: bob@example.org\r\nSubject: ü\r\n\r\nJürgen\r\n".encode(),
+                  to="jü@example.org".replace("ü", "ue"), mail_options=["BODY=8BITMIME"])
+    signer.check(signer.server.wait_messages("jue@example.org")[0])
+
+
+def test_who_has_no_key_is_not_signed_for(signer):
+    signer.submit(plain("foreign", sender="bob@elsewhere.example"), to="foreign@example.org",
+                  sender="bob@elsewhere.example")
+    assert b"DKIM-Signature" not in signer.server.wait_messages("foreign@example.org")[0].raw
+
+
+def test_mail_from_others_is_not_signed(signer):
+    with smtplib.SMTP("127.0.0.1", signer.server.mx, timeout=30) as client:
+        client.sendmail("bob@example.net", ["mx@example.org"], plain("from outside"))
+    assert b"DKIM-Signature" not in signer.server.wait_messages("mx@example.org")[0].raw
+
+
+def test_notifications_are_signed(signer):
+    signer.submit(plain("bounce"), to="nobody@refusing.example", sender="sender@example.org")
+    message = signer.server.wait_messages("sender@example.org")[0]
+    assert message.return_path == "<>"
+    signer.check(message)
+
+
+def test_new_keys_sign_after_rotation(signer):
+    old = [key["selector"] for key in signer.made]
+    signer.server.command("dkim", "rotate", "example.org", status=75)
+    signer.submit(plain("before"), to="before@example.org")
+    signer.check(signer.server.wait_messages("before@example.org")[0], old)
+    keys = signer.server.json("dkim", "rotate", "example.org", "--yes")
+    new = [key["selector"] for key in keys if key["state"] == "active"]
+    assert set(new).isdisjoint(old)
+    signer.submit(plain("after"), to="after@example.org")
+    signer.check(signer.server.wait_messages("after@example.org")[0], new)
+    signer.server.command("dkim", "retire", "example.org", status=1)
+    left = signer.server.json("dkim", "retire", "example.org", "--yes")
+    assert [key["selector"] for key in left] == new
+    files = {path.name for path in (signer.server.folder / "spool/keys").iterdir()}
+    assert files == {"dkim", *(f"example.org.{selector}.pem" for selector in new)}
+    signer.server.restart()
+    signer.submit(plain("restarted"), to="restarted@example.org")
+    signer.check(signer.server.wait_messages("restarted@example.org")[0], new)
+
+
+def test_a_key_that_is_gone_has_the_client_come_again(signer):
+    keys = signer.server.json("dkim", "list")
+    paths = [signer.server.folder / "spool/keys" / f"example.org.{key['selector']}.pem"
+             for key in keys if key["state"] == "active"]
+    signer.server.stop()
+    texts = [path.read_bytes() for path in paths]
+    paths[0].unlink()
+    signer.server.start()
+    signer.submit(plain("one key"), to="one@example.org")
+    message = signer.server.wait_messages("one@example.org")[0]
+    assert message.raw.count(b"DKIM-Signature:") == 1
+    paths[1].unlink()
+    signer.server.restart()
+    with pytest.raises(smtplib.SMTPDataError) as refusal:
+        signer.submit(plain("no key"), to="none@example.org")
+    assert refusal.value.smtp_code == 451 and b"could not be signed" in refusal.value.smtp_error
+    failed = signer.server.events("sign-failed", domain="example.org")
+    assert {event["selector"] for event in failed} == {key["selector"] for key in keys
+                                                       if key["state"] == "active"}
+    for path, text in zip(paths, texts):
+        path.write_bytes(text)
+    signer.server.restart()
+    signer.submit(plain("again"), to="none@example.org")
+    assert signer.server.wait_messages("none@example.org")[0].raw.count(b"DKIM-Signature:") == 2
+
+
+def test_a_broken_keyring_is_said(signer):
+    keyring = signer.server.folder / "spool/keys/dkim"
+    good = keyring.read_text()
+    keyring.write_text(good + "nonsense\n")
+    out = signer.server.command("reload", status=1)
+    assert "spool/keys/dkim: line" in out
+    keyring.write_text(good)
+    signer.server.command("reload")
