@@ -76,6 +76,8 @@ int command_dkim_new(const struct options *options);
 int command_dkim_list(const struct options *options);
 int command_dkim_rotate(const struct options *options);
 int command_dkim_retire(const struct options *options);
+int command_dns_show(const struct options *options);
+int command_dns_check(const struct options *options);
 int command_reload(const struct options *options);
 int command_stop(const struct options *options);
 

@@ -100,6 +100,18 @@ static const struct command commands[] = {
      "Example:\n"
      "  postrider dkim retire example.org\n",
      TAKES_JSON | TAKES_YES, 1, 2, .run = command_dkim_retire},
+    {"dns show", "DOMAIN", "print the DNS records that a domain needs",
+     "MX, SPF, DKIM and DMARC, as lines of a zone file.\n"
+     "Example:\n"
+     "  postrider dns show example.org\n",
+     TAKES_JSON, 1, 1, .run = command_dns_show},
+    {"dns check", "DOMAIN", "look whether the DNS has them",
+     "Also whether this server's name and addresses lead to each other. Each finding has its "
+     "remedy.\n"
+     "Exit status 0: all is good, 1: something is missing or different, 75: the DNS did not tell.\n"
+     "Example:\n"
+     "  postrider dns check example.org\n",
+     TAKES_JSON, 1, 1, .run = command_dns_check},
     {"bench send", "", "put load on a mail server of your own",
      "Sends messages by SMTP or LMTP, pipelined, as fast as it goes or by a schedule, and prints\n"
      "rates, latencies and refusals. Exit status 0: all was accepted, 1: not all, 75: the server\n"
@@ -348,6 +360,7 @@ static int complain_of_words(const struct options *options)
         const char *first, *text;
     } groups[] = {
         {"bench", "bench takes send, sink or relay, not"},
+        {"dns", "dns takes show or check, not"},
         {"dkim", "dkim takes new, list, rotate or retire, not"},
         {"queue", "queue takes list, show, hold, release, retry, delete or stats, not"},
     };
