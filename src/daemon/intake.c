@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "daemon/signing.h"
+#include "mail/downgrade.h"
 #include "mail/header.h"
 #include "mail/submission.h"
 #include "mail/trace.h"
@@ -29,6 +30,8 @@ struct intake {
     bool has_header;
     size_t body_skip; /* bytes of the body's front that `section` replaces */
     struct buf section;
+    bool is_whole;              /* all of the text is in memory */
+    bool is_7bit;               /* it was encoded to be signed: `section` is all of it */
     struct smtp_answer refusal; /* code 0: none */
     struct signing *signing;    /* NULL: nobody's to sign, or done */
     struct buf signatures;      /* fields for the front of the section */
@@ -114,15 +117,57 @@ static void fix_submission(struct intake *intake, struct bytes section)
     }
 }
 
-/* Prepares to sign what a client submits. What is in memory of the body, from body_at on, is hashed
- * at once; what comes later goes through intake_text(). */
-static void begin_signing(struct intake *intake, struct bytes section, size_t body_at)
+/* What is to be signed goes out in seven bits, as a host on the way that takes no more would break
+ * the signature (RFC 6376, 5.3). Appends the whole text; false: it is so already, or has no such
+ * form, and is signed as it is. */
+static bool encode(const struct intake *intake, struct bytes section, struct bytes body,
+                   struct buf *out)
 {
-    if (intake->section.len)
-        section = buf_view(&intake->section);
+    static const struct downgrade_goal goal = {.body = BODY_7BIT};
+    const struct smtp_server *smtp = session_smtp(intake->session);
+    if (smtp_server_transaction(smtp)->is_smtputf8 ||
+        (bytes_is_ascii(section) && bytes_is_ascii(body)))
+        return false;
+    const struct bytes parts[] = {section, BYTES("\r\n"), body};
+    struct downgrade *downgrade = downgrade_new(&goal);
+    for (size_t i = 0; i < COUNT(parts); i++)
+        downgrade_scan(downgrade, parts[i]);
+    bool is_good = downgrade_decide(downgrade) == DOWNGRADE_GOOD;
+    if (is_good) {
+        downgrade_begin(downgrade);
+        for (size_t i = 0; i < COUNT(parts); i++)
+            downgrade_write(downgrade, parts[i], out);
+        downgrade_end(downgrade, out);
+    }
+    downgrade_free(downgrade);
+    return is_good;
+}
+
+/* Prepares to sign what a client submits. What is there of the body is hashed at once; what comes
+ * later goes through intake_text(). */
+static void begin_signing(struct intake *intake, struct bytes section, struct bytes body)
+{
+    struct buf text;
+    size_t length;
     intake->signing = signing_new(intake->worker, intake->generation, section);
+    if (!intake->signing)
+        return;
+    buf_init(&text, SIZE_MAX);
+    if (!intake->is_whole || !encode(intake, section, body, &text) ||
+        !header_end(buf_view(&text), &length)) {
+        buf_done(&text);
+        signing_add(intake->signing, body);
+        return;
+    }
+    signing_free(intake->signing);
+    intake->signing =
+        signing_new(intake->worker, intake->generation, bytes_sub(buf_view(&text), 0, length));
     if (intake->signing)
-        signing_add(intake->signing, bytes_from(spool_body_view(intake->body), body_at));
+        signing_add(intake->signing, bytes_from(buf_view(&text), length + 2));
+    buf_done(&intake->section);
+    intake->section = text;
+    intake->body_skip = spool_body_size(intake->body);
+    intake->is_7bit = true;
 }
 
 /* Looks at the header section while it is still in memory: at the end of the text, or before the
@@ -156,11 +201,13 @@ static void settle_header(struct intake *intake)
     if (intake->listener->role != ROLE_SUBMISSION)
         return;
     fix_submission(intake, section);
+    if (intake->refusal.code)
+        return;
+    begin_signing(intake, intake->section.len ? buf_view(&intake->section) : section,
+                  bytes_from(text, is_body_only ? 0 : length + 2));
     /* Text without any header section: a blank line keeps it from becoming one. */
-    if (is_body_only)
+    if (is_body_only && !intake->is_7bit)
         buf_add(&intake->section, BYTES("\r\n"));
-    if (!intake->refusal.code)
-        begin_signing(intake, section, is_body_only ? 0 : length + 2);
 }
 
 static void body_written(void *context);
@@ -306,7 +353,7 @@ static void append(struct intake *intake)
     envelope.helo = smtp_server_helo(smtp);
 
     struct buf prefix;
-    buf_init(&prefix, TRACE_LIMIT + intake->signatures.len + intake->section.limit);
+    buf_init(&prefix, TRACE_LIMIT + intake->signatures.len + intake->section.len);
     struct trace trace = {.envelope = &envelope,
                           .hostname = bytes_of(intake->generation->config->hostname),
                           .protocol = smtp_server_protocol(smtp),
@@ -318,6 +365,8 @@ static void append(struct intake *intake)
     /* What came was looked at as it came; what is put in front may name a UTF-8 address. */
     if (envelope.is_smtputf8 && envelope.body == BODY_7BIT && !bytes_is_ascii(buf_view(&prefix)))
         envelope.body = BODY_8BITMIME;
+    if (intake->is_7bit)
+        envelope.body = BODY_7BIT;
 
     intake->arena = arena_new(INTAKE_ARENA);
     struct envelope final = envelope;
@@ -385,6 +434,7 @@ static void was_signed(void *context, struct bytes fields)
 
 void intake_store(struct intake *intake)
 {
+    intake->is_whole = !spool_body_has_file(intake->body);
     if (!intake->refusal.code)
         settle_header(intake);
     if (intake->signing && !intake->refusal.code)

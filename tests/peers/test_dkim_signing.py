@@ -1,13 +1,15 @@
 """What a server submits and says itself is signed: dkimpy finds both signatures of each message good,
 over the bytes that arrived; keys come and go while it runs."""
 
+import email
+import email.policy
 import smtplib
 
 import pytest
 
 from letters import large, plain
 from peers import Script
-from server import Postrider
+from server import Postrider, wait_for
 
 dkim = pytest.importorskip("dkim")
 
@@ -17,8 +19,10 @@ class Signer:
 
     def __init__(self, folder):
         self.refusing = Script(rcpt="550 5.1.1 no such user")
+        self.plain = Script(ehlo="250 plain.example")
         self.server = Postrider(folder, routes=[
-            {"to": "refusing.example", "via": f"smtp://127.0.0.1:{self.refusing.port}"}])
+            {"to": "refusing.example", "via": f"smtp://127.0.0.1:{self.refusing.port}"},
+            {"to": "plain.example", "via": f"smtp://127.0.0.1:{self.plain.port}"}])
         self.made = self.server.json("dkim", "new", "example.org")
         self.server.start()
 
@@ -34,7 +38,9 @@ class Signer:
 
     def check(self, message, selectors=None):
         """All signatures of a message in a Maildir are good; gives their selectors."""
-        text = message.raw.replace(b"\n", b"\r\n")
+        self.check_text(message.raw.replace(b"\n", b"\r\n"), selectors)
+
+    def check_text(self, text, selectors=None):
         count = text.split(b"\r\n\r\n")[0].lower().count(b"dkim-signature:")
         found = []
         for place in range(count):
@@ -54,6 +60,7 @@ def signer(tmp_path_factory):
     finally:
         signer.server.give_up()
         signer.refusing.stop()
+        signer.plain.stop()
 
 
 LETTERS = {
@@ -66,6 +73,8 @@ LETTERS = {
     "blanks and empty lines at the end": plain("blanks", "a \t\r\n \r\n\r\n\r\n"),
     "a sender below the domain": plain("below", sender="bob@sub.example.org"),
     "large, in a file of its own": large("large", 3 << 20),
+    "eight bits and no MIME": plain("raw", "J\xfcrgen").replace(b"\xc3\xbc", b"\xfc"),
+    "eight bits and no field": b"J\xfcrgen\r\n",
 }
 
 
@@ -76,10 +85,26 @@ def test_submissions_are_signed(signer, name):
     signer.check(signer.server.wait_messages(person)[0])
 
 
-def test_eight_bits_are_signed(signer):
-    signer.submit("From: bob@example.org\r\nSubject: ü\r\n\r\nJürgen\r\n".encode(),
-                  to="jü@example.org".replace("ü", "ue"), mail_options=["BODY=8BITMIME"])
-    signer.check(signer.server.wait_messages("jue@example.org")[0])
+EIGHT_BITS = ("From: bob@example.org\r\nSubject: ü\r\nMIME-Version: 1.0\r\n"
+              "Content-Type: text/plain; charset=utf-8\r\n"
+              "Content-Transfer-Encoding: 8bit\r\n\r\nJürgen ist da.\r\n").encode()
+
+
+def test_eight_bits_are_encoded_and_signed(signer):
+    signer.submit(EIGHT_BITS, to="jue@example.org", mail_options=["BODY=8BITMIME"])
+    message = signer.server.wait_messages("jue@example.org")[0]
+    signer.check(message)
+    assert message.raw.isascii()
+    parsed = email.message_from_bytes(message.raw, policy=email.policy.SMTP)
+    assert parsed["Subject"] == "ü" and parsed.get_content() == "Jürgen ist da.\n"
+
+
+def test_the_signature_holds_where_the_next_host_takes_seven_bits(signer):
+    signer.submit(EIGHT_BITS, to="ann@plain.example", mail_options=["BODY=8BITMIME"])
+    wait_for(lambda: signer.plain.messages, 20)
+    _, text = signer.plain.messages[0]
+    assert text.isascii()
+    signer.check_text(text)
 
 
 def test_who_has_no_key_is_not_signed_for(signer):
