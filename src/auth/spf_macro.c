@@ -12,6 +12,7 @@ struct token {
     uint8_t letter;       /* in lower case; 0: none */
     bool is_escaped;      /* the letter was a capital */
     bool is_split, is_reversed;
+    bool is_zero; /* the number of parts is given, and 0 */
     size_t parts; /* how many from the right; 0: all */
     struct bytes delimiters;
 };
@@ -25,7 +26,7 @@ static bool has_byte(struct bytes set, uint8_t byte)
  */
 
 /* The number of parts; any number beyond what a value can have is as good as that. */
-static bool take_parts(struct bytes *rest, struct token *out)
+static void take_parts(struct bytes *rest, struct token *out)
 {
     bool has_digits = false;
     while (rest->len && ascii_is_digit(rest->at[0])) {
@@ -36,7 +37,7 @@ static bool take_parts(struct bytes *rest, struct token *out)
         *rest = bytes_from(*rest, 1);
     }
     out->is_split |= has_digits;
-    return !has_digits || out->parts > 0;
+    out->is_zero = has_digits && out->parts == 0;
 }
 
 /* Behind "%{". */
@@ -47,8 +48,7 @@ static bool take_letter(struct bytes *rest, struct token *out)
     out->letter = ascii_lower(rest->at[0]);
     out->is_escaped = rest->at[0] != out->letter;
     *rest = bytes_from(*rest, 1);
-    if (!take_parts(rest, out))
-        return false;
+    take_parts(rest, out);
     if (rest->len && ascii_lower(rest->at[0]) == 'r') {
         out->is_split = out->is_reversed = true;
         *rest = bytes_from(*rest, 1);
@@ -89,6 +89,10 @@ static bool token_next(struct bytes *rest, struct token *out)
 static bool token_fits(const struct token *token, enum spf_place place)
 {
     uint8_t lowest = place == SPF_IN_TEXT ? ' ' : '!';
+    /* "The value MUST be nonzero" (RFC 7208, 7.3), though the grammar has it: of what is ignored
+     * the grammar alone is looked at (6). */
+    if (token->is_zero && place != SPF_IN_MODIFIER)
+        return false;
     if (token->letter)
         return place != SPF_IN_TERM || !has_byte(BYTES("crt"), token->letter);
     for (size_t i = 0; i < token->literal.len && !token->is_macro; i++)

@@ -185,6 +185,8 @@ def deviation(names, sender, ours, theirs):
         return "it refuses a record that includes itself though no term gets there (RFC 7208, 4.6.2)"
     if "Void lookup limit" in problem:
         return "it counts each query, of an mx's hosts too; RFC 7208, 4.6.4 counts terms"
+    if "Too many DNS lookups" in problem and "redirect=" in texts:
+        return "it counts a redirect that is not followed (RFC 7208, 6.1)"
     if sender.startswith("@") and theirs[:2] == (
             ours[0], re.sub("postmaster(@|%40)", r"\1", ours[1])):
         return "it leaves %{s} without local part, which is postmaster (RFC 7208, 4.3)"
