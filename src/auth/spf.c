@@ -10,8 +10,8 @@
 
 enum {
     PROBLEM_LIMIT = 400, /* bytes */
-    RECORD_LIMIT = 2048,
-    WORD_LIMIT = 100, /* of what is cited in a problem */
+    SHOWN_LIMIT = 2048,  /* of a record in the verdict */
+    WORD_LIMIT = 100,    /* of what is cited in a problem */
     TEXT_LIMIT = 2 * SPF_EXPANSION_LIMIT,
 };
 
@@ -115,6 +115,9 @@ static enum spf_step take_record(struct spf_check *check, const struct answer *a
                             BYTES_ARGS(bytes_sub(frame->domain, 0, WORD_LIMIT)));
     if (count == 0)
         return no_record(check, "has no SPF record");
+    if (frame->record.len > SPF_RECORD_LIMIT)
+        return spf_conclude(check, SPF_PERMERROR, "the SPF record of %.*s is longer than %d bytes",
+                            BYTES_ARGS(bytes_sub(frame->domain, 0, WORD_LIMIT)), SPF_RECORD_LIMIT);
     if (!spf_record_outline(frame->rest, &frame->outline))
         return spf_conclude(check, SPF_PERMERROR, "in the record of %.*s \"%.*s\" %s",
                             BYTES_ARGS(bytes_sub(frame->domain, 0, WORD_LIMIT)),
@@ -306,7 +309,7 @@ static void write_verdict(struct spf_check *check, struct bytes explanation, str
         .domain = keep_domain(arena, check->values.sender_domain),
         .mechanism = keep(arena, check->mechanism),
         .record_domain = keep_domain(arena, frame->domain),
-        .record = keep(arena, bytes_sub(frame->record, 0, RECORD_LIMIT)),
+        .record = keep(arena, bytes_sub(frame->record, 0, SHOWN_LIMIT)),
         .explanation = keep(arena, bytes_sub(explanation, 0, SPF_EXPLANATION_TEXT_LIMIT)),
         .problem = keep(arena, buf_view(&check->problem)),
         .terms = check->terms,

@@ -2,9 +2,9 @@
  * facts are handed in, time is a parameter.
  *
  * A domain's record is hostile: terms that ask the DNS are limited to ten in all, those of them
- * that find nothing to two, hosts of an MX and names of a client to ten (RFC 7208, 4.6.4), includes
- * are not recursion here. What the limits allow fits into one table of facts, so that each identity
- * wants a table of its own.
+ * that find nothing to two, hosts of an MX and names of a client to ten (RFC 7208, 4.6.4), a record
+ * to 8 KiB; includes are not recursion here. What the limits allow fits into one table of facts, so
+ * that each identity wants a table of its own.
  *
  * Not here: what follows from a result (policy), and the names that senders give their hosts. */
 #pragma once
@@ -15,9 +15,11 @@
 struct facts; /* facts/facts.h */
 
 enum {
-    SPF_TERM_LIMIT = 10,              /* that ask the DNS; RFC 7208, 4.6.4 */
-    SPF_VOID_LIMIT = 2,               /* of those, that find nothing */
-    SPF_HOST_LIMIT = 10,              /* of one mx */
+    SPF_TERM_LIMIT = 10,     /* that ask the DNS; RFC 7208, 4.6.4 */
+    SPF_VOID_LIMIT = 2,      /* of those, that find nothing */
+    SPF_HOST_LIMIT = 10,     /* of one mx */
+    SPF_RECORD_LIMIT = 8192, /* bytes; 512 is what a record should stay within (RFC 7208, 3.4), and
+                                each round of questions reads all of them anew */
     SPF_EXPLANATION_TEXT_LIMIT = 400, /* bytes; a reply has room for 512 */
     SPF_ARENA = 8192,                 /* enough for one verdict */
 };
