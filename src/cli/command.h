@@ -32,13 +32,23 @@ struct options {
     const char *is_json; /* --json; NULL: not given, as with all of them */
     const char *is_yes, *is_dry_run;
     const char *wait; /* --wait DURATION */
+    const char *is_password_stdin, *is_generated, *is_without_password, *is_removed;
     struct options_select select;
     const char **words; /* what is no option */
     size_t word_count;
 };
 
 /* The options that a command takes beside --config and --help. */
-enum { TAKES_JSON = 1, TAKES_SELECTION = 2, TAKES_DRY_RUN = 4, TAKES_YES = 8, TAKES_WAIT = 16 };
+enum {
+    TAKES_JSON = 1,
+    TAKES_SELECTION = 2,
+    TAKES_DRY_RUN = 4,
+    TAKES_YES = 8,
+    TAKES_WAIT = 16,
+    TAKES_PASSWORD = 32,
+    TAKES_NO_PASSWORD = 64,
+    TAKES_REMOVE = 128
+};
 
 struct command {
     const char *name;  /* "queue list" */
@@ -78,6 +88,15 @@ int command_dkim_rotate(const struct options *options);
 int command_dkim_retire(const struct options *options);
 int command_dns_show(const struct options *options);
 int command_dns_check(const struct options *options);
+int command_user_add(const struct options *options);
+int command_user_list(const struct options *options);
+int command_user_passwd(const struct options *options);
+int command_user_disable(const struct options *options);
+int command_user_enable(const struct options *options);
+int command_user_remove(const struct options *options);
+int command_user_app_password(const struct options *options);
+int command_user_grant(const struct options *options);
+int command_user_limit(const struct options *options);
 int command_reload(const struct options *options);
 int command_stop(const struct options *options);
 

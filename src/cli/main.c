@@ -112,6 +112,55 @@ static const struct command commands[] = {
      "Example:\n"
      "  postrider dns check example.org\n",
      TAKES_JSON, 1, 1, .run = command_dns_check},
+    {"user add", "ADDRESS", "make an account that may log in",
+     "Asks for the password on the terminal. The server may be running or not, as for all that\n"
+     "changes accounts. Exit status 1: there is one already.\n"
+     "Examples:\n"
+     "  postrider user add ann@example.org\n"
+     "  pass mail/ann | postrider user add --password-stdin ann@example.org\n",
+     TAKES_JSON | TAKES_PASSWORD | TAKES_NO_PASSWORD, 1, 1, .run = command_user_add},
+    {"user list", "", "list the accounts",
+     "Example:\n"
+     "  postrider user list --json | jq -r '.[] | select(.disabled) | .address'\n",
+     TAKES_JSON, 0, 0, .run = command_user_list},
+    {"user passwd", "ADDRESS", "give an account a new password",
+     "Its app passwords stay as they are. Exit status 1: there is no such account.\n"
+     "Example:\n"
+     "  postrider user passwd ann@example.org\n",
+     TAKES_JSON | TAKES_PASSWORD, 1, 1, .run = command_user_passwd},
+    {"user disable", "ADDRESS", "keep an account from logging in",
+     "Mail for it is taken all the while. Exit status 1: there is no such account.\n"
+     "Example:\n"
+     "  postrider user disable ann@example.org\n",
+     TAKES_JSON, 1, 1, .run = command_user_disable},
+    {"user enable", "ADDRESS", "let an account log in again",
+     "Exit status 1: there is no such account.\n"
+     "Example:\n"
+     "  postrider user enable ann@example.org\n",
+     TAKES_JSON, 1, 1, .run = command_user_enable},
+    {"user remove", "ADDRESS", "remove an account",
+     "The mail in its mailbox stays. Exit status 1: there is no such account.\n"
+     "Example:\n"
+     "  postrider user remove ann@example.org\n",
+     TAKES_JSON, 1, 1, .run = command_user_remove},
+    {"user app-password", "ADDRESS NAME", "make a password for one program",
+     "It is printed this once. Exit status 1: there is no such account, or one of that name.\n"
+     "Examples:\n"
+     "  postrider user app-password ann@example.org \"Ann's phone\"\n"
+     "  postrider user app-password --remove ann@example.org \"Ann's phone\"\n",
+     TAKES_JSON | TAKES_REMOVE, 2, 2, .run = command_user_app_password},
+    {"user grant", "ADDRESS OWN", "let an account send as another address too",
+     "OWN is an address, or @DOMAIN for all of a domain. Exit status 1: there is no such account,\n"
+     "or it may already.\n"
+     "Examples:\n"
+     "  postrider user grant ann@example.org sales@example.org\n"
+     "  postrider user grant --remove ann@example.org sales@example.org\n",
+     TAKES_JSON | TAKES_REMOVE, 2, 2, .run = command_user_grant},
+    {"user limit", "ADDRESS N N", "say how many messages and recipients a day",
+     "0 stands for what the configuration says. Exit status 1: there is no such account.\n"
+     "Example:\n"
+     "  postrider user limit newsletter@example.org 100000 200000\n",
+     TAKES_JSON, 3, 3, .run = command_user_limit},
     {"bench send", "", "put load on a mail server of your own",
      "Sends messages by SMTP or LMTP, pipelined, as fast as it goes or by a schedule, and prints\n"
      "rates, latencies and refusals. Exit status 0: all was accepted, 1: not all, 75: the server\n"
@@ -189,6 +238,13 @@ static const struct option {
     {"--wait", "DURATION", TAKES_WAIT, offsetof(struct options, wait),
      "look at the DNS again and again, for so long: 10m, 2h"},
     {"--yes", NULL, TAKES_YES, offsetof(struct options, is_yes), "do not ask first"},
+    {"--password-stdin", NULL, TAKES_PASSWORD, offsetof(struct options, is_password_stdin),
+     "read the password from standard input"},
+    {"--generate", NULL, TAKES_PASSWORD, offsetof(struct options, is_generated),
+     "make a password, and print it this once"},
+    {"--no-password", NULL, TAKES_NO_PASSWORD, offsetof(struct options, is_without_password),
+     "an account that has none"},
+    {"--remove", NULL, TAKES_REMOVE, offsetof(struct options, is_removed), "take it away instead"},
     {"--json", NULL, TAKES_JSON, offsetof(struct options, is_json), "print JSON for programs"},
 };
 
@@ -208,11 +264,11 @@ static void print_commands(FILE *out)
     fprintf(out, "postrider: a mail server in one program\n\n"
                  "usage: postrider COMMAND [--config FILE] [--json] [ARGUMENT]\n\n");
     for (size_t i = 0; i < COUNT(commands); i++)
-        fprintf(out, "  %-13s %-16s %s\n", commands[i].name, commands[i].usage, commands[i].does);
+        fprintf(out, "  %-17s %-16s %s\n", commands[i].name, commands[i].usage, commands[i].does);
     fprintf(out,
-            "  %-13s %-16s %s\n"
-            "  %-13s %-16s %s\n"
-            "  %-13s %-16s %s\n\n"
+            "  %-17s %-16s %s\n"
+            "  %-17s %-16s %s\n"
+            "  %-17s %-16s %s\n\n"
             "postrider COMMAND --help explains each, with examples.\n",
             "help", "[COMMAND]", "explain a command", "help config", "",
             "list the configuration's keys and their defaults", "version", "", "print the version");
@@ -229,7 +285,7 @@ static void print_options(unsigned takes)
     for (size_t i = 0; i < COUNT(option_rows); i++) {
         const struct option *option = &option_rows[i];
         if (takes == option->takes || takes & option->takes)
-            printf("  %-10s %-9s %s\n", option->name, option->value ? option->value : "",
+            printf("  %-16s %-9s %s\n", option->name, option->value ? option->value : "",
                    option->does);
     }
 }
@@ -363,6 +419,8 @@ static int complain_of_words(const struct options *options)
         {"dns", "dns takes show or check, not"},
         {"dkim", "dkim takes new, list, rotate or retire, not"},
         {"queue", "queue takes list, show, hold, release, retry, delete or stats, not"},
+        {"user", "user takes add, list, passwd, disable, enable, remove, app-password, grant or "
+                 "limit, not"},
     };
     for (size_t i = 0; i < COUNT(groups); i++)
         if (strcmp(options->words[0], groups[i].first) == 0)

@@ -20,10 +20,8 @@ static bool find_user(struct ground *ground, const struct config *config, struct
 {
     if (geteuid() != 0)
         return true; /* an ordinary user stays what it is */
-    if (!config->user) {
-        log_warning("running-as-root", LOG_TEXT("remedy", "write user: NAME in the configuration"));
+    if (!config->user)
         return true;
-    }
     const struct passwd *user = getpwnam(config->user);
     if (!user)
         return error_set(err, 0, "there is no user \"%s\"; make it with: useradd --system %s",
@@ -120,10 +118,20 @@ static bool take_lock(struct ground *ground, const char *spool, struct error *er
     return true;
 }
 
+bool ground_open_accounts(struct ground *ground, const struct config *config, struct error *err)
+{
+    *ground = (struct ground){.lock_fd = -1};
+    umask(0077);
+    return find_user(ground, config, err) && make_folder(ground, config->spool.path, err) &&
+           make_folder(ground, config->accounts_folder, err);
+}
+
 bool ground_open(struct ground *ground, const struct config *config, struct error *err)
 {
     *ground = (struct ground){.lock_fd = -1};
     umask(0077);
+    if (geteuid() == 0 && !config->user)
+        log_warning("running-as-root", LOG_TEXT("remedy", "write user: NAME in the configuration"));
     return find_user(ground, config, err) && make_folder(ground, config->spool.path, err) &&
            make_folder(ground, config->run_folder, err) &&
            make_folder(ground, config->accounts_folder, err) &&

@@ -16,6 +16,10 @@ struct ground {
 /* False: err says what is missing and what to do. Waits up to 15 seconds for the children of a
  * server that was killed. */
 MUST_CHECK bool ground_open(struct ground *ground, const struct config *config, struct error *err);
+/* For a command that changes accounts, the server running or not: finds the user, and makes their
+ * folder where it is missing; takes no lock. */
+MUST_CHECK bool ground_open_accounts(struct ground *ground, const struct config *config,
+                                     struct error *err);
 void ground_close(struct ground *ground);
 /* In the new process, before exec: becomes the user, for good. */
 MUST_CHECK bool ground_become(const struct ground *ground, const char *user, struct error *err);

@@ -1,0 +1,103 @@
+#include "cli/user_password.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "daemon/password.h"
+#include "mail/precis.h"
+
+static bool say(const char *what)
+{
+    fprintf(stderr, "postrider: %s\n", what);
+    return false;
+}
+
+/* One line of standard input, without its end. False: there is none, or it is too long. */
+static bool read_line(struct buf *out)
+{
+    uint8_t byte;
+    ssize_t got;
+    while ((got = read(STDIN_FILENO, &byte, 1)) == 1 && byte != '\n')
+        buf_add_byte(out, byte);
+    if (out->len && out->at[out->len - 1] == '\r')
+        out->len--;
+    return got >= 0 && !out->overflowed;
+}
+
+/* Asks on the terminal, which shows nothing meanwhile. */
+static bool prompt(const char *question, struct buf *out)
+{
+    struct termios usual, silent;
+    if (tcgetattr(STDIN_FILENO, &usual) != 0)
+        return false;
+    silent = usual;
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    fputs(question, stderr);
+    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) != 0)
+        return false;
+    bool is_good = read_line(out);
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &usual);
+    fputc('\n', stderr);
+    return is_good;
+}
+
+static void init(struct buf *buf)
+{
+    buf_init(buf, PRECIS_LIMIT);
+    /* So that it never moves, and leaves nothing behind. */
+    (void)buf_reserve(buf, PRECIS_LIMIT);
+}
+
+void user_password_done(struct buf *password)
+{
+    if (password->at)
+        OPENSSL_cleanse(password->at, password->cap);
+    buf_done(password);
+}
+
+static bool prompt_twice(struct buf *raw)
+{
+    struct buf again;
+    init(&again);
+    bool is_good = prompt("New password: ", raw) && prompt("The same again: ", &again);
+    if (!is_good)
+        say("no password was read");
+    else if (!bytes_equal(buf_view(raw), buf_view(&again)))
+        is_good = say("the two are not the same; nothing was changed");
+    user_password_done(&again);
+    return is_good;
+}
+
+static bool read_password(const struct options *options, struct buf *raw)
+{
+    if (options->is_password_stdin)
+        return read_line(raw) || say("no password was read from standard input");
+    if (!isatty(STDIN_FILENO))
+        return say("there is no terminal to ask for a password; give it by --password-stdin, or "
+                   "have one made by --generate");
+    return prompt_twice(raw);
+}
+
+bool user_password(const struct options *options, struct buf *out, bool *is_new)
+{
+    struct buf raw;
+    init(out);
+    *is_new = options->is_generated != NULL;
+    if (*is_new) {
+        password_generate(out);
+        return true;
+    }
+    init(&raw);
+    bool is_good = read_password(options, &raw);
+    if (is_good && (!precis_password(out, buf_view(&raw)) || out->len > PASSWORD_LIMIT))
+        is_good = say("a password has 1 to 500 bytes of UTF-8, without control characters");
+    user_password_done(&raw);
+    if (!is_good)
+        user_password_done(out);
+    return is_good;
+}
