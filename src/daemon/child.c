@@ -130,7 +130,8 @@ static bool take(struct child *child, const struct ipc_message *message, struct 
     case IPC_RELOADED:
     case IPC_REQUEST:
     case IPC_REPLY:
-    case IPC_REPLY_END: break;
+    case IPC_REPLY_END:
+    case IPC_DIRECTORY: break;
     }
     if (message->fd >= 0)
         close(message->fd);

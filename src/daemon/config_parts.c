@@ -167,7 +167,7 @@ static void keep_aliases(struct schema *schema, yaml_node_t *node, void *target)
 static const struct schema_key domain_keys[] = {
     {"name", SCHEMA_TEXT, offsetof(struct draft_domain, name), NULL, .help = "example.org"},
     {"mailboxes", SCHEMA_FORM, 0, NULL, .read = keep_mailboxes,
-     .help = "any, or a list of names; none by default"},
+     .help = "any, directory (those with an account), or a list of names; none by default"},
     {"aliases", SCHEMA_FORM, 0, NULL, .read = keep_aliases,
      .help = "mapping of names to an address or a list of addresses"},
     {"catch_all", SCHEMA_TEXT, offsetof(struct draft_domain, catch_all), NULL,
@@ -235,13 +235,10 @@ static enum mailboxes scan_mailboxes(struct schema *schema, const struct draft_d
     if (bytes_equal(bytes_in(&word), BYTES("any")))
         return MAILBOXES_ANY;
     if (bytes_equal(bytes_in(&word), BYTES("directory")))
-        schema_problem(schema, word.line,
-                       "mailboxes: directory: accounts are not in this version; write any or a "
-                       "list of names");
-    else
-        schema_problem(schema, word.line,
-                       "\"domains.mailboxes\" takes any or a list of names, not \"%.80s\"",
-                       word.at);
+        return MAILBOXES_DIRECTORY;
+    schema_problem(schema, word.line,
+                   "\"domains.mailboxes\" takes any, directory or a list of names, not \"%.80s\"",
+                   word.at);
     return MAILBOXES_LISTED;
 }
 

@@ -145,7 +145,8 @@ static void obey(struct control *control, struct ipc_message *message)
     case IPC_REPLY_END:
     case IPC_KEEPER:
     case IPC_SECRET:
-    case IPC_CERTIFICATE: break;
+    case IPC_CERTIFICATE:
+    case IPC_DIRECTORY: break;
     }
     if (message->fd >= 0)
         close(message->fd);

@@ -105,7 +105,7 @@ enum ipc_status ipc_receive(int fd, uint8_t *buffer, struct ipc_message *out, st
         return broken(passed, err, "has too many descriptors");
     if ((size_t)got < sizeof header)
         return broken(passed, err, "is too short");
-    if (header.type < IPC_CONFIG || header.type > IPC_CERTIFICATE)
+    if (header.type < IPC_CONFIG || header.type > IPC_DIRECTORY)
         return broken(passed, err, "has an unknown type");
     *out = (struct ipc_message){.type = (enum ipc_type)header.type,
                                 .number = header.number,

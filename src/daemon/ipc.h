@@ -27,6 +27,7 @@ enum ipc_type {
                         before the IPC_START or IPC_RELOAD that puts them in force */
     IPC_CERTIFICATE, /* to a worker, behind IPC_CONFIG and part of it: payload is the chain (PEM) of
                         the certificate with that number */
+    IPC_DIRECTORY,   /* from the keeper: fd is a memory file with the names of all mailboxes */
 };
 
 enum { IPC_PAYLOAD_LIMIT = 65536 };

@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 
 #include "base/memory.h"
+#include "daemon/keeper_directory.h"
 #include "daemon/keeper_login.h"
 #include "daemon/keeper_sign.h"
 
@@ -39,6 +40,7 @@ struct channel {
     struct list jobs;
     struct list unsent;
     size_t unsent_count;
+    bool needs_directory; /* the newest list could not be sent yet */
     uint8_t packet[IPC_PAYLOAD_LIMIT];
 };
 
@@ -46,8 +48,9 @@ struct channel {
 
 static void want(struct channel *channel)
 {
-    watch_want(channel->watch, (channel->unsent_count < UNSENT_LIMIT ? WATCH_READ : 0U) |
-                                   (channel->unsent_count ? WATCH_WRITE : 0U));
+    watch_want(channel->watch,
+               (channel->unsent_count < UNSENT_LIMIT ? WATCH_READ : 0U) |
+                   (channel->unsent_count || channel->needs_directory ? WATCH_WRITE : 0U));
 }
 
 static void drop_unsent(struct channel *channel, struct unsent *unsent_owned)
@@ -70,8 +73,19 @@ static bool send_packet(struct channel *channel, uint32_t serial, struct bytes p
     return ipc_send(watch_fd(channel->watch), &message, &err) || err.os != EAGAIN;
 }
 
+static void send_directory(struct channel *channel)
+{
+    struct error err;
+    struct ipc_message message = {.type = IPC_DIRECTORY, .fd = channel->keeper->directory_fd};
+    if (!channel->needs_directory)
+        return;
+    channel->needs_directory =
+        !ipc_send(watch_fd(channel->watch), &message, &err) && err.os == EAGAIN;
+}
+
 static void send_unsent(struct channel *channel)
 {
+    send_directory(channel);
     LIST_EACH (&channel->unsent, struct unsent, link, unsent) {
         if (!send_packet(channel, unsent->serial, buf_view(&unsent->packet)))
             break;
@@ -258,7 +272,16 @@ static void on_peer(void *context, int fd_owned)
         return;
     }
     list_append(&keeper->channels, &channel->link);
-    want(channel);
+    channel->needs_directory = keeper->directory_fd >= 0;
+    send_unsent(channel);
+}
+
+void keeper_tell_directory(struct keeper *keeper)
+{
+    LIST_EACH (&keeper->channels, struct channel, link, channel) {
+        channel->needs_directory = true;
+        send_unsent(channel);
+    }
 }
 
 static void channel_close(struct channel *channel_owned)
@@ -306,6 +329,7 @@ static void on_reload(void *context, struct config *config_owned)
     keeper->child->config = config_owned;
     use_secrets(keeper);
     keeper_login_reload(keeper);
+    keeper_directory_reload(keeper);
     config_free(old);
 }
 
@@ -362,6 +386,7 @@ static bool keeper_open(struct keeper *keeper, struct child *child, struct error
                                     child->config->queue.seed);
     if (!keeper_login_open(keeper, err))
         return false;
+    keeper_directory_open(keeper);
     keeper->orders = orders_open(keeper->loop, child, &order_events, keeper, err);
     return keeper->orders && child_ready(child, err);
 }
@@ -371,6 +396,7 @@ static void keeper_close(struct keeper *keeper)
     on_stop(keeper);
     orders_close(keeper->orders);
     keeper_pool_free(keeper->quick);
+    keeper_directory_close(keeper);
     keeper_login_close(keeper);
     if (keeper->loop)
         loop_on_turn(keeper->loop, NULL, NULL);
@@ -385,7 +411,7 @@ static void keeper_close(struct keeper *keeper)
 
 int keeper_main(struct child *child)
 {
-    struct keeper keeper = {.child = child};
+    struct keeper keeper = {.child = child, .directory_fd = -1};
     struct error err;
     close_memory();
     bool is_open = keeper_open(&keeper, child, &err);

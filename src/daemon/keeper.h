@@ -29,6 +29,9 @@ struct keeper {
     uint8_t secret[32];              /* of the directory: made-up salts come from it */
     char decoy[PASSWORD_HASH_LIMIT]; /* what is checked for an account that is not there */
     unsigned decoy_cost;             /* 0: not made yet */
+    int directory_fd;                /* the list of mailboxes; -1: not made, or not wanted */
+    int64_t directory_version;
+    struct timer directory_timer;
     bool is_stopping;
 };
 
@@ -49,6 +52,9 @@ struct keeper_job {
     struct error err;
     bool is_good;
 };
+
+/* There is a new list of mailboxes: sends it to all channels. */
+void keeper_tell_directory(struct keeper *keeper);
 
 /* Answers, and ends the job. */
 void keeper_job_answer(struct keeper_job *job_owned, const struct keeper_answer *answer);

@@ -30,6 +30,8 @@ struct keeper_client {
     struct table *by_serial; /* of those sent */
     uint32_t serial;
     struct buf scratch;
+    keeper_directory *directory; /* NULL: nobody listens */
+    void *directory_context;
     uint8_t packet[IPC_PAYLOAD_LIMIT];
 };
 
@@ -115,6 +117,10 @@ static void take_answer(struct keeper_client *client, const struct ipc_message *
 {
     struct keeper_answer found;
     struct keeper_call *call = table_find(client->by_serial, message->number);
+    if (message->type == IPC_DIRECTORY && message->fd >= 0 && client->directory) {
+        client->directory(client->directory_context, message->fd);
+        return;
+    }
     if (message->fd >= 0)
         close(message->fd);
     if (message->type != IPC_REPLY_END || !call)
@@ -202,6 +208,12 @@ void keeper_cancel(struct keeper_call *call_owned)
 {
     if (call_owned)
         release(call_owned);
+}
+
+void keeper_client_listen(struct keeper_client *client, keeper_directory *directory, void *context)
+{
+    client->directory = directory;
+    client->directory_context = context;
 }
 
 struct keeper_client *keeper_client_new(struct loop *loop)

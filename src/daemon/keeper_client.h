@@ -22,6 +22,11 @@ void keeper_client_free(struct keeper_client *client);
  * and err: it cannot be watched; the descriptor is closed. */
 MUST_CHECK bool keeper_client_join(struct keeper_client *client, int fd_owned, struct error *err);
 
+/* The keeper's list of all mailboxes comes, or a new one; the file is the listener's to close.
+ * Without a listener it is dropped. */
+typedef void keeper_directory(void *context, int fd_owned);
+void keeper_client_listen(struct keeper_client *client, keeper_directory *directory, void *context);
+
 /* Asks; the request is copied, and its secret wiped when it has been sent. The answer comes to
  * done within KEEPER_ANSWER_MS. client NULL (a program without a keeper, as the simulation) has
  * nobody to ask: NULL, and done is not called. */

@@ -337,6 +337,9 @@ static void on_turn(void *context)
 
 /* --- The supervisor -------------------------------------------------------------------------- */
 
+/* Whom a message is for, the worker has asked the directory before. */
+static const struct directory everybody = {.is_known = true, .has_all = true};
+
 static void use_hostname(struct mailbox *mailbox, const char *hostname)
 {
     size_t len = strlen(hostname);
@@ -350,6 +353,7 @@ static void on_reload(void *context, struct config *config_owned)
     struct mailbox *mailbox = context;
     config_free(mailbox->child->config);
     mailbox->child->config = config_owned;
+    recipients_set_directory(config_owned->recipients, &everybody);
     use_hostname(mailbox, config_owned->hostname);
 }
 
@@ -394,6 +398,7 @@ static void init_mailbox(struct mailbox *mailbox, struct child *child)
 {
     const struct config *config = child->config;
     mailbox->child = child;
+    recipients_set_directory(config->recipients, &everybody);
     mailbox->root = -1;
     mailbox->settings = (struct smtp_server_settings){
         .role = ROLE_LMTP,

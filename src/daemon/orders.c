@@ -78,7 +78,8 @@ static void obey(struct orders *orders, struct ipc_message *message)
     case IPC_RELOADED:
     case IPC_REQUEST:
     case IPC_REPLY:
-    case IPC_REPLY_END: break;
+    case IPC_REPLY_END:
+    case IPC_DIRECTORY: break;
     }
     if (message->fd >= 0)
         close(message->fd);

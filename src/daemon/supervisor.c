@@ -385,6 +385,7 @@ static void take_message(struct supervisor *supervisor, struct slot *slot,
     case IPC_KEEPER:
     case IPC_SECRET:
     case IPC_CERTIFICATE:
+    case IPC_DIRECTORY:
         log_warning("ipc-unexpected", LOG_TEXT("child", slot->name),
                     LOG_INT("type", message->type));
         return;

@@ -31,12 +31,13 @@ void generation_leave(struct generation *generation)
     free(generation);
 }
 
-static struct generation *generation_new(struct config *config_owned)
+static struct generation *generation_new(const struct worker *worker, struct config *config_owned)
 {
     struct generation *generation = NEW(struct generation);
     generation->config = config_owned;
     generation->users = 1;
     self_init(&generation->self, config_owned);
+    recipients_set_directory(config_owned->recipients, worker->directory);
     return generation;
 }
 
@@ -184,7 +185,7 @@ void worker_reload(struct worker *worker, struct config *config_owned)
 {
     struct generation *old = worker->generation;
     struct error err;
-    worker->generation = generation_new(config_owned);
+    worker->generation = generation_new(worker, config_owned);
     /* The supervisor has looked at the certificates; where they fail here all the same, the old
      * ones are better than none. */
     if (!open_tls(worker, worker->generation, &err)) {
@@ -245,13 +246,15 @@ static bool open_spool(struct worker *worker, const struct worker_ground *ground
 bool worker_open(struct worker *worker, const struct worker_ground *ground, struct error *err)
 {
     struct config *config = ground->config;
-    *worker = (struct worker){
-        .loop = ground->loop, .keeper = ground->keeper, .random = config->queue.seed};
+    *worker = (struct worker){.loop = ground->loop,
+                              .keeper = ground->keeper,
+                              .directory = ground->directory,
+                              .random = config->queue.seed};
     list_init(&worker->inbounds);
     list_init(&worker->outbounds);
     list_init(&worker->resolves);
     list_init(&worker->gates);
-    worker->generation = generation_new(config);
+    worker->generation = generation_new(worker, config);
     worker->ids.shard = ground->shard;
     worker->queue = queue_new(&config->queue, config->routes);
     worker->hosts = hosts_new(config->queue.seed);

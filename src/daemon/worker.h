@@ -33,6 +33,7 @@ struct worker {
     struct commit *commit;
     struct keeper_client *keeper;
     struct tls_signer signer;
+    const struct directory *directory;
     struct session_host host;
     struct id_source ids;
     struct list inbounds;  /* struct inbound, sessions */
@@ -54,8 +55,9 @@ struct worker_ground {
     struct config *config;
     struct loop *loop;
     struct disk *disk;
-    struct token *token;          /* NULL: nobody else syncs this disk */
-    struct keeper_client *keeper; /* NULL: there is none, and nobody can log in */
+    struct token *token;               /* NULL: nobody else syncs this disk */
+    struct keeper_client *keeper;      /* NULL: there is none, and nobody can log in */
+    const struct directory *directory; /* who has a mailbox; NULL: there is none */
     unsigned shard;
 };
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "daemon/child.h"
 #include "daemon/counter.h"
+#include "daemon/directory_map.h"
 #include "daemon/inbound.h"
 #include "daemon/orders.h"
 #include "disk/disk_real.h"
@@ -19,6 +20,8 @@ struct process {
     struct orders *orders;   /* from the supervisor */
     struct counter *counter; /* to the control process; NULL: none at the moment */
     struct keeper_client *keeper;
+    struct directory_map directory;
+    bool has_announced; /* to the supervisor that it serves */
 };
 
 static void on_turn(void *context)
@@ -61,6 +64,25 @@ static void on_peer(void *context, int fd_owned)
         log_error("ipc-error", LOG_TEXT("reason", err.text));
 }
 
+/* A worker that does not know yet who has a mailbox can only put senders off. */
+static bool announce(struct process *process, struct error *err)
+{
+    const struct recipients *recipients = process->child->config->recipients;
+    if (process->has_announced ||
+        (recipients_need_directory(recipients) && !process->directory.directory.is_known))
+        return true;
+    process->has_announced = true;
+    return child_ready(process->child, err);
+}
+
+static void on_directory(void *context, int fd_owned)
+{
+    struct process *process = context;
+    struct error err;
+    if (!directory_map_take(&process->directory, fd_owned, &err) || !announce(process, &err))
+        log_error("ipc-error", LOG_TEXT("reason", err.text));
+}
+
 static void on_keeper(void *context, int fd_owned)
 {
     struct process *process = context;
@@ -81,11 +103,13 @@ static bool process_open(struct process *process, struct error *err)
         return false;
     process->disk = disk_real_new();
     process->keeper = keeper_client_new(process->loop);
+    keeper_client_listen(process->keeper, on_directory, process);
     struct worker_ground ground = {.config = child->config,
                                    .loop = process->loop,
                                    .disk = process->disk,
                                    .token = process->token,
                                    .keeper = process->keeper,
+                                   .directory = &process->directory.directory,
                                    .shard = child->index};
     if (!worker_open(&process->worker, &ground, err))
         return false;
@@ -109,6 +133,7 @@ static void process_close(struct process *process)
     counter_close(process->counter);
     worker_close(&process->worker);
     keeper_client_free(process->keeper);
+    directory_map_done(&process->directory);
     disk_free(process->disk);
     token_unmap(process->token);
     loop_on_turn(process->loop, NULL, NULL);
@@ -119,7 +144,7 @@ int worker_main(struct child *child)
 {
     struct process process = {.child = child};
     struct error err;
-    if (!process_open(&process, &err) || !child_ready(child, &err)) {
+    if (!process_open(&process, &err) || !announce(&process, &err)) {
         log_error("worker-failed", LOG_TEXT("reason", err.text));
         /* Half opened, nothing accepted: there is nothing to put in order. */
         _exit(EXIT_FAILURE);

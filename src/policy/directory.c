@@ -42,6 +42,8 @@ bool directory_is_same(struct bytes a, struct bytes b)
 bool directory_has(const struct directory *directory, struct bytes name)
 {
     struct bytes names = directory->names;
+    if (directory->has_all)
+        return true;
     size_t from = 0, to = names.len;
     /* Both are at the beginning of a line, or to at the end. */
     while (from < to) {

@@ -21,6 +21,7 @@ bool directory_is_same(struct bytes a, struct bytes b);
 /* The sorted names of all mailboxes, a line feed behind each; a view that whoever sets it keeps. */
 struct directory {
     bool is_known; /* false: nobody has said yet */
+    bool has_all;  /* whoever asks has been told before, by another process: every name is there */
     struct bytes names;
 };
 

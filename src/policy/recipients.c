@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "mail/precis.h"
 #include "policy/recipients_state.h"
 
 static const struct bytes postmaster = BYTES_INIT("postmaster");
@@ -118,12 +119,23 @@ bool recipients_add_domain(struct recipients *recipients, struct bytes name,
     struct domain *domain = NEW(struct domain);
     domain->name = bytes_own(lower(name, room, sizeof room));
     domain->mailboxes = mailboxes;
+    recipients->needs_directory |= mailboxes == MAILBOXES_DIRECTORY;
     domain->names = map_new(recipients->seed);
     map_add(recipients->domains, domain->name, domain);
     recipients->order =
         memory_resize(recipients->order, recipients->domain_count + 1, sizeof *recipients->order);
     recipients->order[recipients->domain_count++] = domain;
     return true;
+}
+
+void recipients_set_directory(struct recipients *recipients, const struct directory *directory)
+{
+    recipients->directory = directory;
+}
+
+bool recipients_need_directory(const struct recipients *recipients)
+{
+    return recipients->needs_directory;
 }
 
 static struct domain *domain_added(struct recipients *recipients, struct bytes name)
@@ -209,11 +221,25 @@ static bool is_odd_name(struct bytes value)
     return false;
 }
 
-static struct resolution resolve_name(const struct domain *domain, const struct name *name,
-                                      size_t len)
+/* What is not in the directory's form is not in the directory. */
+static bool is_account(const struct recipients *recipients, const struct domain *domain,
+                       struct bytes value)
 {
-    struct resolution found = {.domain = domain, .name = name, .mailbox_len = len};
+    uint8_t room[DIRECTORY_NAME_LIMIT];
+    struct buf name = {.at = room, .cap = sizeof room, .limit = sizeof room};
+    return domain->mailboxes == MAILBOXES_DIRECTORY && recipients->directory &&
+           directory_name_of(&name, value, domain->name) &&
+           directory_has(recipients->directory, buf_view(&name));
+}
+
+static struct resolution resolve_name(const struct recipients *recipients,
+                                      const struct domain *domain, const struct name *name,
+                                      struct bytes value)
+{
+    struct resolution found = {.domain = domain, .name = name, .mailbox_len = value.len};
     found.meaning = name->target_count > 0 ? MEANS_ALIAS : MEANS_MAILBOX;
+    found.is_account = !name->is_mailbox && is_account(recipients, domain, value);
+    found.has_mailbox = name->is_mailbox || domain->mailboxes == MAILBOXES_ANY || found.is_account;
     return found;
 }
 
@@ -231,14 +257,15 @@ struct resolution recipient_resolve(const struct recipients *recipients,
     }
     const struct name *name = map_find(domain->names, value);
     if (name)
-        return resolve_name(domain, name, value.len);
+        return resolve_name(recipients, domain, name, value);
     name = map_find(domain->names, base);
     if (name)
-        return resolve_name(domain, name, base.len);
+        return resolve_name(recipients, domain, name, base);
     struct resolution found = {.meaning = MEANS_UNKNOWN, .domain = domain};
     if (is_odd_name(value))
         return found;
-    if (domain->mailboxes == MAILBOXES_ANY) {
+    found.is_account = is_account(recipients, domain, base);
+    if (domain->mailboxes == MAILBOXES_ANY || found.is_account) {
         found.meaning = MEANS_MAILBOX;
         found.mailbox_len = base.len;
     } else if (domain->catch_all.target_count > 0) {
@@ -301,13 +328,17 @@ bool recipients_mailbox(const struct recipients *recipients, const struct addres
     struct resolution found = recipient_resolve(recipients, address);
     /* A final address may be an alias as well: one that names itself. */
     bool is_mailbox = found.meaning == MEANS_MAILBOX ||
-                      (found.meaning == MEANS_ALIAS && found.mailbox_len > 0 &&
-                       (found.name->is_mailbox || found.domain->mailboxes == MAILBOXES_ANY));
+                      (found.meaning == MEANS_ALIAS && found.mailbox_len > 0 && found.has_mailbox);
     if (!is_mailbox)
         return false;
-    struct bytes value = local_value(address->local, room), copy_of_domain, copy_of_local;
+    struct bytes value = bytes_sub(local_value(address->local, room), 0, found.mailbox_len);
+    uint8_t name_room[LOCAL_VALUE_SIZE];
+    struct buf name = {.at = name_room, .cap = sizeof name_room, .limit = sizeof name_room};
+    struct bytes copy_of_domain, copy_of_local;
+    if (found.is_account && precis_username(&name, value))
+        value = buf_view(&name);
     if (!arena_copy(arena, found.domain->name, &copy_of_domain) ||
-        !arena_copy(arena, bytes_sub(value, 0, found.mailbox_len), &copy_of_local))
+        !arena_copy(arena, value, &copy_of_local))
         return false;
     *domain = copy_of_domain;
     *local = copy_of_local;

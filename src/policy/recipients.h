@@ -5,21 +5,23 @@
  * remote domain can be reached is handed in.
  *
  * What a local part means, in this order: the alias or mailbox of that name, detail and all; that
- * of the name without the detail; any mailbox (MAILBOXES_ANY); the catch-all; for postmaster, whom
- * each local domain must have (RFC 5321, 4.5.1), the domain's first mailbox or, when it has none,
- * its first alias. Local parts that others might read as a route ("user%host", "host!user",
- * "user@host" in quotes), or that would make an odd name of a folder (with a slash, a control, a
- * dot in front), are nobody's unless a mailbox or an alias has just that name. */
+ * of the name without the detail; any mailbox (MAILBOXES_ANY), or the account of the name without
+ * the detail (MAILBOXES_DIRECTORY); the catch-all; for postmaster, whom each local domain must have
+ * (RFC 5321, 4.5.1), the domain's first mailbox or, when it has none, its first alias. Local parts
+ * that others might read as a route ("user%host", "host!user", "user@host" in quotes), or that
+ * would make an odd name of a folder (with a slash, a control, a dot in front), are nobody's unless
+ * a mailbox or an alias has just that name. */
 #pragma once
 
 #include "base/arena.h"
 #include "mail/address.h"
+#include "policy/directory.h"
 
 struct recipients;
 
 enum { ALIAS_DEPTH_LIMIT = 10, EXPANSION_LIMIT = 1000 }; /* loops end here, and bombs */
 
-enum mailboxes { MAILBOXES_LISTED, MAILBOXES_ANY };
+enum mailboxes { MAILBOXES_LISTED, MAILBOXES_ANY, MAILBOXES_DIRECTORY };
 
 /* Building, from a configuration. Domains and local parts are compared without ASCII case. */
 struct recipients *recipients_new(uint64_t seed);
@@ -40,6 +42,11 @@ void recipients_add_alias(struct recipients *recipients, struct bytes domain, st
 /* Unknown local parts go to this address. */
 void recipients_set_catch_all(struct recipients *recipients, struct bytes domain,
                               struct bytes target);
+
+/* Where the names of MAILBOXES_DIRECTORY are looked up; kept, and may be filled later. */
+void recipients_set_directory(struct recipients *recipients, const struct directory *directory);
+/* Has any domain its mailboxes in the directory? */
+bool recipients_need_directory(const struct recipients *recipients);
 
 struct recipient_query {
     const struct address *address; /* domain empty: <postmaster> of this host */

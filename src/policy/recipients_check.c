@@ -134,7 +134,13 @@ struct recipient_verdict recipients_check(const struct recipients *recipients,
     struct address address;
     if (!postmaster_complete(recipients, query->address, query->hostname, arena, &address))
         return out_of_memory();
-    if (recipients_is_local_domain(recipients, address.domain))
+    bool is_local = recipients_is_local_domain(recipients, address.domain);
+    /* An alias may lead to it from any domain. */
+    if (is_local && recipients->needs_directory &&
+        !(recipients->directory && recipients->directory->is_known))
+        return refuse(451, BYTES("4.3.0"), BYTES("directory"),
+                      BYTES("the account directory is not at hand yet; please try again soon"));
+    if (is_local)
         return check_local(recipients, &address, arena);
     if (query->address->domain.len == 0)
         return refuse(550, BYTES("5.1.1"), BYTES("unknown-mailbox"),

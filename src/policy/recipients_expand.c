@@ -93,8 +93,7 @@ static enum expansion_status visit(struct walk *walk, struct node *node)
     case MEANS_ALIAS: break;
     }
     if (node->parent && node->parent->name == found.name)
-        return finish(walk, &node->address,
-                      found.name->is_mailbox || found.domain->mailboxes == MAILBOXES_ANY);
+        return finish(walk, &node->address, found.has_mailbox);
     for (const struct node *each = node->parent; each; each = each->parent)
         if (each->name == found.name)
             return EXPANSION_LOOP;

@@ -23,7 +23,9 @@ struct domain {
 
 struct recipients {
     uint64_t seed;
-    struct map *domains; /* name in lower case: struct domain */
+    struct map *domains;               /* name in lower case: struct domain */
+    const struct directory *directory; /* NULL: none */
+    bool needs_directory;
     struct domain **order;
     size_t domain_count;
 };
@@ -41,6 +43,8 @@ struct resolution {
     const struct name *name;     /* for MEANS_ALIAS */
     size_t mailbox_len;          /* for MEANS_MAILBOX: the mailbox's name is so much of the
                                     local part's value */
+    bool has_mailbox;            /* for MEANS_ALIAS: there is a mailbox of that name as well */
+    bool is_account;             /* its mailbox is in the directory, which has its own spelling */
 };
 
 /* The longest value of a local part that is looked up: one more than the grammar allows. */

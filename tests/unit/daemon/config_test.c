@@ -128,11 +128,9 @@ static const struct {
      "c.yaml:3: \"a b\" is no domain; write one like example.org\n"},
     {"domain without name", GOOD "domains: [{mailboxes: any}]\n",
      "c.yaml:3: the domain has no name; write name: example.org\n"},
-    {"directory", GOOD "domains: [{name: a.example, mailboxes: directory}]\n",
-     "c.yaml:3: mailboxes: directory: accounts are not in this version; write any or a list of "
-     "names\n"},
     {"mailboxes", GOOD "domains: [{name: a.example, mailboxes: all}]\n",
-     "c.yaml:3: \"domains.mailboxes\" takes any or a list of names, not \"all\"\n"},
+     "c.yaml:3: \"domains.mailboxes\" takes any, directory or a list of names, "
+     "not \"all\"\n"},
     {"mailbox with domain", GOOD "domains: [{name: a.example, mailboxes: [ann@a.example]}]\n",
      "c.yaml:3: mailbox \"ann@a.example\": write the name alone, without @ and domain\n"},
     {"mailbox with space", GOOD "domains: [{name: a.example, mailboxes: [a b]}]\n",

@@ -73,7 +73,7 @@ static void every_line_is_found(void **state)
         assert_non_null(exact);
         if (text.len)
             memcpy(exact, text.at, text.len);
-        struct directory directory = {true, {exact, text.len}};
+        struct directory directory = {.is_known = true, .names = {exact, text.len}};
         for (size_t i = 0; i <= 2 * count + 2; i++) {
             char name[16];
             snprintf(name, sizeof name, "n%02zu%.*s", i, (int)(i / 2 % 7), "xxxxxxx");

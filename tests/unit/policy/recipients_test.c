@@ -331,13 +331,75 @@ static void no_domain_no_postmaster(void **state)
     recipients_free(NULL);
 }
 
+/* Mailboxes that somebody else knows. */
+static void accounts_get_mail(void **state)
+{
+    static const struct {
+        const char *path;
+        int code;
+        const char *mailbox; /* of its final address; NULL: it has none here */
+    } accounts[] = {
+        {"<ann@acc.example>", 250, "ann"},
+        {"<Ann+list@ACC.example>", 250, "ann"},
+        {"<bob@acc.example>", 550, NULL},
+        {"<\xc3\x9c@acc.example>", 250, "\xc3\xbc"}, /* however it is spelled */
+        {"<info@acc.example>", 250, NULL},
+        {"<far@acc.example>", 250, NULL},
+        {"<copied@acc.example>", 250, "copied"},
+        {"<dead@acc.example>", 550, NULL},
+        {"<\"a/b\"@acc.example>", 550, NULL},
+        {"<ann@b\xc3\xbc"
+         "cher.example>",
+         250, "ann"},
+        {"<postmaster@acc.example>", 250, NULL},
+    };
+    struct directory known = {.is_known = false};
+    struct directory everybody = {.is_known = true, .has_all = true};
+    struct arena *arena = arena_new(CEILING);
+    struct recipients *all = recipients_new(1);
+    struct bytes domain, local;
+    assert_false(recipients_need_directory(all));
+    assert_true(recipients_add_domain(all, BYTES("acc.example"), MAILBOXES_DIRECTORY));
+    assert_true(recipients_add_domain(all,
+                                      BYTES("b\xc3\xbc"
+                                            "cher.example"),
+                                      MAILBOXES_DIRECTORY));
+    recipients_set_delimiter(all, BYTES("acc.example"), '+');
+    alias(all, "acc.example", "info", "ann@acc.example");
+    alias(all, "acc.example", "far", "x@far.example");
+    alias(all, "acc.example", "copied", "copied@acc.example");
+    alias(all, "acc.example", "dead", "bob@acc.example");
+    assert_true(recipients_need_directory(all));
+    assert_int_equal(check_code(all, "<ann@acc.example>", arena), 451);
+    recipients_set_directory(all, &known);
+    assert_int_equal(check_code(all, "<ann@acc.example>", arena), 451);
+    known.is_known = true;
+    known.names = BYTES("a/b@acc.example\nann@acc.example\nann@xn--bcher-kva.example\n"
+                        "copied@acc.example\n\xc3\xbc@acc.example\n");
+    for (size_t i = 0; i < COUNT(accounts); i++) {
+        struct address address = parse(accounts[i].path);
+        if (check_code(all, accounts[i].path, arena) != accounts[i].code)
+            fail_msg("%s: not %d", accounts[i].path, accounts[i].code);
+        bool has_mailbox = recipients_mailbox(all, &address, arena, &domain, &local);
+        if (has_mailbox != (accounts[i].mailbox != NULL) ||
+            (has_mailbox && !bytes_equal(local, bytes_of(accounts[i].mailbox))))
+            fail_msg("%s: another mailbox", accounts[i].path);
+    }
+    /* Whoever delivers has been told before who has one. */
+    recipients_set_directory(all, &everybody);
+    struct address gone = parse("<Gone+list@acc.example>");
+    assert_true(recipients_mailbox(all, &gone, arena, &domain, &local));
+    assert_true(bytes_equal(local, BYTES("gone")));
+    arena_free(arena);
+    recipients_free(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rcpt_table),
-        cmocka_unit_test(mailbox_table),
-        cmocka_unit_test(expansion_is_bounded),
-        cmocka_unit_test(no_domain_no_postmaster),
+        cmocka_unit_test(rcpt_table),           cmocka_unit_test(mailbox_table),
+        cmocka_unit_test(expansion_is_bounded), cmocka_unit_test(no_domain_no_postmaster),
+        cmocka_unit_test(accounts_get_mail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
