@@ -26,7 +26,7 @@ struct verification {
     struct dkim_verify *dkim;
     struct arc_verify *arc;
     /* A table for each decision. */
-    struct facts *spf_facts, *message_facts, *dmarc_facts;
+    struct facts *spf_facts, *name_facts, *message_facts, *dmarc_facts;
     struct dmarc_identifier identifiers[DMARC_IDENTIFIER_LIMIT];
     struct verify_findings findings;
 };
@@ -96,6 +96,7 @@ static void begin(struct verification *verification)
 {
     verification->arena = arena_new(ARENA_LIMIT);
     verification->spf_facts = facts_new();
+    verification->name_facts = facts_new();
     verification->message_facts = facts_new();
     verification->dmarc_facts = facts_new();
     if (verification->plan.now_s < 0)
@@ -108,6 +109,7 @@ static void end(struct verification *verification)
     arc_verify_free(verification->arc);
     body_hash_free(verification->body);
     facts_free(verification->spf_facts);
+    facts_free(verification->name_facts);
     facts_free(verification->message_facts);
     facts_free(verification->dmarc_facts);
     buf_done(&verification->text);
@@ -141,6 +143,17 @@ static void check_spf(struct verification *verification)
     while (spf_check(&findings->spf_query, verification->spf_facts, verification->arena,
                      &findings->spf) == SPF_NEEDS_FACTS)
         verify_dns_answer(verification->dns, verification->spf_facts);
+}
+
+/* Only people are told. */
+static void check_name(struct verification *verification)
+{
+    struct verify_findings *findings = &verification->findings;
+    struct facts *facts = verification->name_facts;
+    findings->has_iprev = true;
+    while ((findings->iprev = iprev_check(&verification->plan.ip, facts, &findings->names)) ==
+           IPREV_NEEDS_FACTS)
+        verify_dns_answer(verification->dns, facts);
 }
 
 static void check_signatures(struct verification *verification)
@@ -244,6 +257,8 @@ static bool check_all(struct verification *verification, struct error *err)
         return false;
     if (plan->has_ip)
         check_spf(verification);
+    if (plan->has_ip && !plan->is_json)
+        check_name(verification);
     if (plan->file)
         check_signatures(verification);
     else if (plan->header_from.count)

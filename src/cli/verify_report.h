@@ -4,6 +4,7 @@
 #include "auth/arc.h"
 #include "auth/dkim.h"
 #include "auth/dmarc.h"
+#include "auth/iprev.h"
 #include "auth/spf.h"
 #include "mail/author.h"
 
@@ -11,6 +12,9 @@ struct verify_findings {
     bool has_spf;
     struct spf_query spf_query;
     struct spf_verdict spf;
+    bool has_iprev;
+    enum iprev_result iprev;
+    struct iprev_names names;
     bool has_message; /* dkim and arc */
     struct dkim_report dkim;
     struct arc_report arc;

@@ -176,6 +176,31 @@ static void print_spf(const struct verify_findings *findings)
     buf_done(&ip);
 }
 
+static void print_name(const struct verify_findings *findings)
+{
+    struct buf ip;
+    buf_init(&ip, LINE_LIMIT);
+    ip_print(&ip, &findings->spf_query.ip);
+    print_head("IPREV", iprev_result_name(findings->iprev), "%.*s", BYTES_ARGS(buf_view(&ip)));
+    switch (findings->iprev) {
+    case IPREV_PASS:
+        print_line("its name %.*s leads back to it", BYTES_ARGS(findings->names.list[0]));
+        break;
+    case IPREV_FAIL:
+        print_line("none of its names leads back to it");
+        print_line("remedy: publish the address at the name that its PTR record has");
+        break;
+    case IPREV_PERMERROR:
+        print_line("it has no name: no PTR record");
+        print_line("remedy: let its network's owner publish one; many servers refuse hosts "
+                   "without");
+        break;
+    case IPREV_TEMPERROR: print_line("the DNS does not tell its names"); break;
+    case IPREV_NEEDS_FACTS: break;
+    }
+    buf_done(&ip);
+}
+
 /* --- DKIM and ARC ----------------------------------------------------------------------------- */
 
 static void print_signature(const struct dkim_check *check)
@@ -295,6 +320,8 @@ void verify_print_text(const struct verify_findings *findings)
 {
     if (findings->has_spf)
         print_spf(findings);
+    if (findings->has_iprev)
+        print_name(findings);
     if (findings->has_message) {
         print_dkim(&findings->dkim);
         print_arc(&findings->arc);

@@ -15,6 +15,9 @@ ZONE = {
     "_dmarc.list.example": {"TXT": ["v=DMARC1; p=reject; sp=quarantine"]},
     "bad.example": {"TXT": ["v=spf1 ipv4:192.0.2.1 -all"]},
     "slow.example": {"*": "TIMEOUT"},
+    "1.2.0.192.in-addr.arpa": {"PTR": ["mail.list.example"]},
+    "mail.list.example": {"A": ["192.0.2.1"]},
+    "9.2.0.192.in-addr.arpa": {"PTR": ["mail.list.example"]},
     "open.example": {"TXT": ["v=spf1 +all"]},
 }
 LETTER = b"From: Ann <ann@list.example>\r\nSubject: hello\r\n\r\nHello.\r\n"
@@ -105,7 +108,11 @@ def test_empty_message(zone):
      ['none.example does not exist', 'publish TXT at none.example: v=spf1 ip6:2001:db8::1 -all']),
     (["--ip=192.0.2.1", "--from=a@bad.example"],
      ['"ipv4:192.0.2.1" is no mechanism; write ip4:']),
-    (["--ip=192.0.2.1", "--from=a@open.example"], ['allows every host of the internet']),
+    (["--ip=192.0.2.1", "--from=a@open.example"],
+     ['allows every host of the internet', 'IPREV   pass       192.0.2.1',
+      'its name mail.list.example leads back to it']),
+    (["--ip=192.0.2.9", "--from=a@open.example"], ['none of its names leads back to it']),
+    (["--ip=192.0.2.10", "--from=a@open.example"], ['it has no name: no PTR record']),
     (["--header-from=a@list.example"],
      ['DMARC   fail       list.example; its owner wants: reject',
       'record at _dmarc.list.example: v=DMARC1; p=reject; sp=quarantine',
