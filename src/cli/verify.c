@@ -172,7 +172,7 @@ static void check_signatures(struct verification *verification)
     body_hash_add(verification->body, body);
     body_hash_end(verification->body);
     int64_t now_s = verification->plan.now_s;
-    struct facts *facts = verification->message_facts;
+    struct facts *facts = findings->facts = verification->message_facts;
     for (;;) {
         bool needs_facts = dkim_verify_finish(verification->dkim, facts, now_s, &findings->dkim) ==
                            DKIM_NEEDS_FACTS;

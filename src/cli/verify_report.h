@@ -6,6 +6,7 @@
 #include "auth/dmarc.h"
 #include "auth/iprev.h"
 #include "auth/spf.h"
+#include "facts/facts.h"
 #include "mail/author.h"
 
 struct verify_findings {
@@ -15,7 +16,8 @@ struct verify_findings {
     bool has_iprev;
     enum iprev_result iprev;
     struct iprev_names names;
-    bool has_message; /* dkim and arc */
+    bool has_message;    /* dkim and arc */
+    struct facts *facts; /* of these two: the keys */
     struct dkim_report dkim;
     struct arc_report arc;
     bool has_dmarc;

@@ -8,7 +8,7 @@
 #include "auth/spf_record.h"
 #include "cli/paint.h"
 
-enum { LINE_LIMIT = 4096, INDENT = 8, RESULT_COLUMNS = 11 };
+enum { LINE_LIMIT = 4096, INDENT = 8, RESULT_COLUMNS = 11, KEY_SHOWN = 60 };
 
 static const struct {
     const char *result;
@@ -203,7 +203,59 @@ static void print_name(const struct verify_findings *findings)
 
 /* --- DKIM and ARC ----------------------------------------------------------------------------- */
 
-static void print_signature(const struct dkim_check *check)
+/* What the DNS said of a signature's key; NULL: it was not asked. */
+static const struct answer *key_answer(struct facts *facts, const struct dkim_check *check)
+{
+    struct buf name;
+    buf_init(&name, LINE_LIMIT);
+    buf_addf(&name, "%.*s._domainkey.%.*s", BYTES_ARGS(check->selector), BYTES_ARGS(check->domain));
+    const struct answer *answer = facts_ask(facts, FACT_TXT, buf_view(&name));
+    buf_done(&name);
+    return answer;
+}
+
+static void print_key(struct facts *facts, const struct dkim_check *check)
+{
+    const struct answer *answer = key_answer(facts, check);
+    struct bytes record = answer && answer->count ? answer->records[0].data : BYTES_NONE;
+    struct bytes shown = bytes_sub(record, 0, KEY_SHOWN);
+    print_line("key at %.*s._domainkey.%.*s%s%.*s%s", BYTES_ARGS(check->selector),
+               BYTES_ARGS(check->domain), record.len ? ": " : "", BYTES_ARGS(shown),
+               shown.len < record.len ? "..." : "");
+    if (check->key_bits && bytes_starts(check->algorithm, BYTES("rsa")))
+        print_line("of %u bits", check->key_bits);
+}
+
+static void print_signature_remedy(struct facts *facts, const struct dkim_check *check)
+{
+    const struct answer *answer;
+    switch (check->result) {
+    case DKIM_FAIL:
+        print_line("remedy: find what changes messages behind the signer (a list, a gateway); or "
+                   "the key is not the signer's");
+        break;
+    case DKIM_POLICY:
+        print_line("remedy: sign with an RSA key of 2048 bits, and with Ed25519 beside it");
+        break;
+    case DKIM_TEMPERROR:
+        print_line("remedy: mend the name servers that do not answer, then try again");
+        break;
+    case DKIM_PERMERROR:
+        answer = check->selector.len ? key_answer(facts, check) : NULL;
+        if (answer && (answer->status == ANSWER_NODATA || answer->status == ANSWER_NXDOMAIN))
+            print_line("remedy: publish TXT there: v=DKIM1; k=%s; p=KEY",
+                       bytes_starts(check->algorithm, BYTES("ed25519")) ? "ed25519" : "rsa");
+        break;
+    case DKIM_PASS:
+        if (check->is_partial)
+            print_line("remedy: sign without l=, as anybody can add to such a message");
+        break;
+    case DKIM_NONE:
+    case DKIM_NEUTRAL: break;
+    }
+}
+
+static void print_signature(struct facts *facts, const struct dkim_check *check)
 {
     if (check->domain.len)
         print_head("DKIM", dkim_result_name(check->result), "d=%.*s s=%.*s %.*s",
@@ -212,23 +264,20 @@ static void print_signature(const struct dkim_check *check)
     else
         print_head("DKIM", dkim_result_name(check->result), "a signature that cannot be read");
     if (check->domain.len && check->selector.len)
-        print_line("key at %.*s._domainkey.%.*s%s", BYTES_ARGS(check->selector),
-                   BYTES_ARGS(check->domain),
-                   check->is_testing ? ", which says that its domain is only testing" : "");
-    if (check->key_bits)
-        print_line("of %u bits", check->key_bits);
+        print_key(facts, check);
     if (check->reason.len)
         print_line("%.*s", BYTES_ARGS(check->reason));
+    print_signature_remedy(facts, check);
 }
 
-static void print_dkim(const struct dkim_report *report)
+static void print_dkim(struct facts *facts, const struct dkim_report *report)
 {
     if (report->count == 0) {
         print_head("DKIM", "none", "the message has no signature");
         print_line("remedy: the domain in From: should sign its mail");
     }
     for (size_t i = 0; i < report->count; i++)
-        print_signature(&report->checks[i]);
+        print_signature(facts, &report->checks[i]);
     if (report->is_cut)
         print_line("there are more signatures, which were not looked at");
 }
@@ -323,7 +372,7 @@ void verify_print_text(const struct verify_findings *findings)
     if (findings->has_iprev)
         print_name(findings);
     if (findings->has_message) {
-        print_dkim(&findings->dkim);
+        print_dkim(findings->facts, &findings->dkim);
         print_arc(&findings->arc);
     }
     if (findings->has_dmarc)

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from nameserver import Knot
-from server import binary
+from server import ROOT, binary
 
 ZONE = {
     "list.example": {"TXT": [["v=spf1 ip4:192.0.2.0/24 ", "exp=why.list.example -all"]]},
@@ -18,8 +18,12 @@ ZONE = {
     "1.2.0.192.in-addr.arpa": {"PTR": ["mail.list.example"]},
     "mail.list.example": {"A": ["192.0.2.1"]},
     "9.2.0.192.in-addr.arpa": {"PTR": ["mail.list.example"]},
+    "sed._domainkey.test.ex": {
+        "TXT": ["v=DKIM1; k=ed25519; p=sPs07Vu29FpHT/80UXUcYHFOHifD4o2ZlP2+XUh9g6E="]},
+    "slow._domainkey.test.ex": {"*": "TIMEOUT"},
     "open.example": {"TXT": ["v=spf1 +all"]},
 }
+SIGNED = (ROOT / "tests/data/dkim/dkimpy/ed25519test2.msg").read_bytes()
 LETTER = b"From: Ann <ann@list.example>\r\nSubject: hello\r\n\r\nHello.\r\n"
 
 
@@ -89,6 +93,24 @@ def test_message(zone, tmp_path, text, words):
                   "domain": "list.example", "organizational_domain": "list.example",
                   "alignment": {"spf": True, "dkim": False}}}
     assert json.loads(verify(*options, "-", text=text)) == found
+
+
+@pytest.mark.parametrize("change, result, lines", [
+    (lambda text: text, "pass",
+     ["DKIM    pass       d=test.ex s=sed ed25519-sha256",
+      "key at sed._domainkey.test.ex: v=DKIM1; k=ed25519; p=sPs07V"]),
+    (lambda text: text + b"more\n", "fail", ["the body was changed", "find what changes messages"]),
+    (lambda text: text.replace(b"s=sed", b"s=slow"), "temperror", ["the DNS did not answer"]),
+    (lambda text: text.replace(b"s=sed", b"s=none"), "permerror",
+     ["there is no key record in the DNS", "publish TXT there: v=DKIM1; k=ed25519; p=KEY"]),
+])
+def test_signature(zone, change, result, lines):
+    text = change(SIGNED)
+    found = json.loads(verify(zone, "--json", "--time=1600000000", "-", text=text))
+    assert [check["result"] for check in found["dkim"]] == [result]
+    shown = verify(zone, "--time=1600000000", "-", text=text)
+    for line in lines:
+        assert line in shown
 
 
 def test_empty_message(zone):
