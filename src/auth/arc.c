@@ -31,6 +31,7 @@ struct arc_verify {
     struct body_hash *body; /* the caller's */
     unsigned key_bits_least;
     unsigned count;      /* instances; the highest number */
+    bool is_closed;      /* the newest seal says cv=fail */
     struct bytes broken; /* why the chain cannot be whole; empty: it can */
     char reason[160];
     struct set *sets; /* by instance, from 1 */
@@ -136,8 +137,10 @@ static bool read_seals(struct arc_verify *verify)
                      BYTES_ARGS(link->broken));
             return breaks(verify, bytes_of(verify->reason));
         }
-        if (bytes_equal(link->signature.chain, BYTES("fail")))
+        if (bytes_equal(link->signature.chain, BYTES("fail"))) {
+            verify->is_closed = i == verify->count;
             return breaks(verify, BYTES("a sealer found the chain broken (cv=fail)"));
+        }
         if (!bytes_equal(link->signature.chain, i == 1 ? BYTES("none") : BYTES("pass")))
             return breaks(verify, BYTES("a seal's cv= does not fit its instance"));
         if (!arena_copy(verify->arena, set->payload, &set->payload))
@@ -330,6 +333,7 @@ enum arc_outcome arc_verify_finish(struct arc_verify *verify, struct facts *fact
     if (verify->broken.len || newest == 0) {
         *out = (struct arc_report){.result = verify->broken.len ? ARC_FAIL : ARC_NONE,
                                    .instances = newest,
+                                   .is_closed = verify->is_closed,
                                    .reason = verify->broken};
         return ARC_DONE;
     }

@@ -35,6 +35,7 @@ struct arc_report {
     unsigned instances;   /* the highest instance number found; 0: none */
     unsigned oldest_pass; /* of a pass: the oldest instance whose message signature is good; 0: all
                              are (5.2, step 5) */
+    bool is_closed;       /* the newest seal says cv=fail: nobody seals again (5.1, step 2) */
     struct bytes reason;  /* of a failure, for people */
     struct arc_set sets[ARC_SETS_MOST]; /* of a pass: instance 1 first */
 };
