@@ -145,6 +145,11 @@ bool header_hash(const struct field_index *index, const struct header_cover *cov
             canonical_field(&form, cover->form, field);
         count++;
     }
+    /* Some reader shows the other From field, which anybody may have put there (RFC 6376, 8.15). */
+    const struct header_field *other;
+    while (signed_names_have(cover->names, BYTES("From")) &&
+           (other = pick(index, BYTES("From"), is_taken)))
+        canonical_field(&form, cover->form, other);
     header_hash_own(&form, cover->form, cover->own);
     if (count <= SIGNED_NAMES_LIMIT)
         ASSERT(EVP_Digest(form.at, form.len, digest, NULL, EVP_sha256(), NULL) == 1);

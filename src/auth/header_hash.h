@@ -29,7 +29,8 @@ struct header_cover {
                                        of its b= and without its last CRLF */
 };
 /* Hashes what the signature covers. The field `own`, when it is in the index, is never one of
- * those that its names pick. False: too many names. */
+ * those that its names pick. A signature that names From covers every From field there is, so that
+ * one which was added breaks it. False: too many names. */
 MUST_CHECK bool header_hash(const struct field_index *index, const struct header_cover *cover,
                             uint8_t digest[DIGEST_BYTES]);
 

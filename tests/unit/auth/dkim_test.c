@@ -424,6 +424,7 @@ static void changes(void **state)
         {"its blanks", "Subject: hi", "SUBJECT :  hi ", true},
         {"another field", "From:", "To: x\r\nFrom:", true},
         {"a second From", "Subject:", "From: eve@example.com\r\nSubject:", false},
+        {"a From above the one that is covered", "From:", "From: eve@example.com\r\nFrom:", false},
         {"the body", "two", "too", false},
         {"its blanks", "two", "two  \t", true},
         {"lines at its end", "two\r\n", "two\r\n\r\n\r\n", true},

@@ -85,6 +85,31 @@ static void picks(void **state)
     field_index_free(NULL);
 }
 
+/* A From field more than h= names is covered all the same; without From in h= none is. */
+static void other_authors(void **state)
+{
+    static const struct {
+        const char *names, *hashed;
+    } cases[] = {
+        {"from:to", "from:me\r\nto:x\r\nfrom:eve\r\ns:a=1; b="},
+        {"from:to:from:from", "from:me\r\nto:x\r\nfrom:eve\r\ns:a=1; b="},
+        {"to", "to:x\r\ns:a=1; b="},
+    };
+    struct field_index *index =
+        field_index_new(BYTES("From: eve\r\nS: a=1; b=x\r\nTo: x\r\nFrom: me\r\n"));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        uint8_t digest[DIGEST_BYTES], want[DIGEST_BYTES];
+        const char *hashed = cases[i].hashed;
+        struct header_cover cover = {CANONICAL_RELAXED, bytes_of(cases[i].names),
+                                     field_index_view(index, 1)};
+        assert_true(header_hash(index, &cover, digest));
+        assert_true(EVP_Digest(hashed, strlen(hashed), want, NULL, EVP_sha256(), NULL));
+        if (memcmp(digest, want, sizeof want) != 0)
+            fail_msg("%s", cases[i].names);
+    }
+    field_index_free(index);
+}
+
 static void bounds(void **state)
 {
     struct buf section, names;
@@ -125,10 +150,8 @@ static void names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(own_fields),
-        cmocka_unit_test(picks),
-        cmocka_unit_test(bounds),
-        cmocka_unit_test(names),
+        cmocka_unit_test(own_fields), cmocka_unit_test(picks), cmocka_unit_test(other_authors),
+        cmocka_unit_test(bounds),     cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
