@@ -229,7 +229,10 @@ static bool find_explanation(struct spf_check *check, struct buf *out)
     case SPF_TARGET_FOUND: break;
     case SPF_TARGET_NEEDS_FACTS: return false;
     case SPF_TARGET_NONE:
-    case SPF_TARGET_OVER: check->result = SPF_FAIL; return true;
+    case SPF_TARGET_OVER:
+        check->result = SPF_FAIL;
+        buf_clear(&check->problem);
+        return true;
     }
     const struct answer *answer = facts_ask(check->facts, FACT_TXT, buf_view(&name));
     if (!answer)

@@ -541,6 +541,26 @@ static void long_records_are_bounded(void **state)
     }
 }
 
+/* An error of the explanation is none of the check (RFC 7208, 6.2). */
+static void long_explanations_are_none(void **state)
+{
+    char record[4096] = "v=spf1 -all exp=";
+    struct answer_record text = {.preference = 0};
+    struct answer answer = {.status = ANSWER_FOUND, .records = &text, .count = 1};
+    struct spf_query query = query_of("192.0.2.1", "h.x", "j@a-domain.example");
+    struct facts *facts = facts_new();
+    struct arena *arena = arena_new(SPF_ARENA);
+    struct spf_verdict verdict;
+    for (size_t len = strlen(record); len + 5 < sizeof record; len += 4)
+        memcpy(record + len, "%{d}", 4);
+    text.data = bytes_of(record);
+    facts_answer(facts, FACT_TXT, BYTES("a-domain.example"), &answer);
+    assert_int_equal(spf_check(&query, facts, arena, &verdict), SPF_FAIL);
+    assert_int_equal(verdict.problem.len + verdict.explanation.len, 0);
+    arena_free(arena);
+    facts_free(facts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +573,7 @@ int main(void)
         cmocka_unit_test(nothing_is_asked_for_behind_the_end),
         cmocka_unit_test(hostile_answers_are_bounded),
         cmocka_unit_test(long_records_are_bounded),
+        cmocka_unit_test(long_explanations_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
