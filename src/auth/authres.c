@@ -243,3 +243,66 @@ size_t authres_cut(struct buf *out, struct bytes section, struct bytes authserv_
             buf_add(out, field.whole);
     return count;
 }
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+/* Takes what is up to the next ";" that is in no comment and no quoted string. */
+static struct bytes take_item(struct bytes *rest)
+{
+    size_t depth = 0, at = 0;
+    bool is_quoted = false;
+    for (; at < rest->len; at++) {
+        uint8_t byte = rest->at[at];
+        if (byte == '\\' && (is_quoted || depth))
+            at++;
+        else if (byte == '"' && !depth)
+            is_quoted = !is_quoted;
+        else if (byte == '(' && !is_quoted)
+            depth++;
+        else if (byte == ')' && depth)
+            depth--;
+        else if (byte == ';' && !is_quoted && !depth)
+            break;
+    }
+    struct bytes item = bytes_sub(*rest, 0, at);
+    *rest = bytes_from(*rest, at + 1);
+    return item;
+}
+
+static struct bytes take_word(struct bytes *rest)
+{
+    size_t len = 0;
+    if (!skip_cfws(rest))
+        return BYTES_NONE;
+    while (len < rest->len && is_token_byte(rest->at[len]))
+        len++;
+    struct bytes word = bytes_sub(*rest, 0, len);
+    *rest = bytes_from(*rest, len);
+    return skip_cfws(rest) ? word : BYTES_NONE;
+}
+
+/* "method = result", with a version behind the method or not. */
+static bool item_says(struct bytes item, struct bytes method, struct bytes result)
+{
+    if (!bytes_equal_nocase(take_word(&item), method))
+        return false;
+    if (item.len && item.at[0] == '/') {
+        item = bytes_from(item, 1);
+        if (!bytes_equal(take_word(&item), BYTES("1")))
+            return false;
+    }
+    if (item.len == 0 || item.at[0] != '=')
+        return false;
+    item = bytes_from(item, 1);
+    return bytes_equal_nocase(take_word(&item), result);
+}
+
+bool authres_says(struct bytes value, const char *method, const char *result)
+{
+    /* The first is the authserv-id. */
+    (void)take_item(&value);
+    while (value.len)
+        if (item_says(take_item(&value), bytes_of(method), bytes_of(result)))
+            return true;
+    return false;
+}

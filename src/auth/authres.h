@@ -1,5 +1,5 @@
 /* The Authentication-Results field (RFC 8601): writes ours, and cuts out those of a message that
- * only claim to be. Reads no results of others. */
+ * only claim to be; looks for a result in those of writers that its caller trusts. */
 #pragma once
 
 #include "base/buf.h"
@@ -28,6 +28,10 @@ enum {
  * Whatever the values and comments hold, it is one field, of ASCII, and well formed. */
 void authres_print(struct buf *out, struct bytes authserv_id, const struct authres_result *results,
                    size_t count);
+
+/* Does a field's value say that of a method, anywhere in its results ("dmarc", "pass")? For fields
+ * whose writer is trusted; what is malformed says nothing. */
+bool authres_says(struct bytes value, const char *method, const char *result);
 
 /* Appends the section without the Authentication-Results fields that a reader could take for ours,
  * or that have a version which we do not know (RFC 8601, 5): letter case, comments, folds, quotes,

@@ -175,8 +175,33 @@ static void sections_are_cut(void **state)
     buf_done(&out);
 }
 
-/* mox's fields: each is known by its authserv-id and by no other, and what it says is what we
- * would write of the same results. */
+static void results_are_found(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        bool says;
+    } said[] = {
+        {"plain", " x.example; spf=fail; dmarc=pass header.from=a.example", true},
+        {"case and blanks", "x.example;DMARC (a;b) = (c)\r\n PASS", true},
+        {"version", "x.example; dmarc/1=pass", true},
+        {"another version", "x.example; dmarc/2=pass", false},
+        {"several, one passes", "x.example; dmarc=fail; dmarc=pass", true},
+        {"another result", "x.example; dmarc=fail", false},
+        {"longer result", "x.example; dmarc=passed", false},
+        {"longer method", "x.example; xdmarc=pass", false},
+        {"in a comment", "x.example; dmarc=fail (; dmarc=pass)", false},
+        {"in quotes", "x.example; spf=fail reason=\"; dmarc=pass\"", false},
+        {"behind a quoted quote", "x.example; spf=fail reason=\"\\\"; dmarc=pass\"", false},
+        {"in place of the id", "dmarc=pass", false},
+        {"comment does not end", "x.example; dmarc (=pass", false},
+        {"nothing", "", false},
+    };
+    for (size_t i = 0; i < COUNT(said); i++)
+        if (authres_says(bytes_of(said[i].value), "dmarc", "pass") != said[i].says)
+            fail_msg("%s", said[i].name);
+}
+
+/* mox's fields: each is known by its authserv-id and by no other, and its results are found. */
 static void fields_of_mox(void **state)
 {
     json_error_t err;
@@ -190,6 +215,11 @@ static void fields_of_mox(void **state)
         const char *id =
             json_string_value(json_object_get(json_array_get(vector, 1), "authserv_id"));
         struct buf section, out;
+        size_t k;
+        json_t *result;
+        json_array_foreach(json_object_get(json_array_get(vector, 1), "results"), k, result)
+            assert_true(authres_says(bytes_of(value), json_string_value(json_array_get(result, 0)),
+                                     json_string_value(json_array_get(result, 1))));
         buf_init(&section, 10000);
         buf_init(&out, 10000);
         buf_addf(&section, "Authentication-Results: %s", value);
@@ -210,6 +240,7 @@ int main(void)
         cmocka_unit_test(what_claims_to_be_ours_is_cut),
         cmocka_unit_test(names_beyond_ascii_are_compared),
         cmocka_unit_test(sections_are_cut),
+        cmocka_unit_test(results_are_found),
         cmocka_unit_test(fields_of_mox),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

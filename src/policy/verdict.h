@@ -1,0 +1,83 @@
+/* What is done with a message whose origin was checked: taken, taken as junk, or refused, with the
+ * reply that says which check failed, whose domain, the record seen and how to mend it (RFC 7372
+ * has the codes). Pure: the checks' results and the configuration in, the decision out.
+ *
+ * By default the domain's owner is obeyed (RFC 9989). A trusted forwarder, a domain that is let
+ * through, or a trusted ARC seal that says it passed before (RFC 8617) overrides what the owner
+ * wants, and is told; nothing overrides the rule that a message has one author. */
+#pragma once
+
+#include "auth/dmarc.h"
+#include "base/buf.h"
+#include "mail/author.h"
+
+enum verdict_mode {
+    VERDICT_OFF,     /* nothing is checked */
+    VERDICT_MARK,    /* checked and written down; all is taken */
+    VERDICT_ENFORCE, /* and acted upon */
+};
+
+enum verdict_action { VERDICT_ACCEPT, VERDICT_JUNK, VERDICT_REFUSE };
+
+enum verdict_unsure { VERDICT_TAKE_UNSURE, VERDICT_DEFER_UNSURE };
+
+struct verdict_policy {
+    /* What is done where the owner says p=reject and p=quarantine; where SPF says fail and no
+     * DMARC record says more; where the client has no name that leads back to it; where the
+     * message has no author, several From fields, or one that cannot be read. */
+    enum verdict_action on_reject, on_quarantine, on_spf_fail, on_no_name, on_no_author;
+    enum verdict_unsure on_unsure; /* where the DNS did not answer: never a pass */
+    const struct bytes *allow;     /* author domains that are let through, subdomains too */
+    size_t allow_count;
+    const struct bytes *sealers; /* domains whose ARC seals are trusted: d= of them, exactly */
+    size_t sealer_count;
+};
+
+struct verdict_seal {
+    struct bytes domain; /* d= */
+    bool says_pass;      /* it says that DMARC passed when the message came to the sealer */
+};
+
+struct verdict_query {
+    enum verdict_mode mode;
+    struct bytes client; /* its address, as text */
+    bool is_forwarder;   /* it is in one of the networks of known forwarders */
+    bool has_name;       /* iprev passed, or could not tell just now */
+    const struct author *author;
+    const struct dmarc_answer *dmarc;
+    struct {
+        const char *result;       /* in words */
+        bool has_failed;          /* it is "fail" */
+        struct bytes domain;      /* of the identity */
+        struct bytes record;      /* may be empty */
+        struct bytes explanation; /* the domain's own words; may be empty */
+    } spf;
+    struct {
+        bool has_signature;
+        const struct bytes *passed; /* domains of good signatures */
+        size_t passed_count;
+    } dkim;
+    const struct verdict_seal *seals; /* of an ARC chain that is good, the newest first */
+    size_t seal_count;
+};
+
+struct verdict {
+    enum verdict_action action;
+    enum verdict_action wanted; /* what would be done in mode enforce */
+    const char *rule; /* "dmarc", "spf", "reverse-name", "author", "dns": why it is not just
+                         taken, or would not be; "" */
+    const char
+        *override; /* "forwarder", "allow", "arc": why what the owner wants is not done; "" */
+    int code;      /* of VERDICT_REFUSE; the text is in the buffer */
+    const char *status;
+};
+
+enum { VERDICT_TEXT = 480 }; /* bytes of a reply */
+
+/* "accept", "junk", "refuse" */
+const char *verdict_action_name(enum verdict_action action);
+
+/* text: empty, of VERDICT_TEXT bytes at least; of a refusal, or what would be one, it has the
+ * reply's text then. */
+void verdict_reach(const struct verdict_query *query, const struct verdict_policy *policy,
+                   struct buf *text, struct verdict *out);
