@@ -56,6 +56,16 @@ void letter_add_recipient(struct letter *letter, struct bytes address, struct by
     maildir_name(namer, recipient->name);
 }
 
+void letter_use_folder(struct letter_recipient *recipient, const char *folder)
+{
+    struct buf box;
+    buf_init(&box, MAILDIR_PATH_LIMIT);
+    buf_addf(&box, "%s/%s", recipient->box, folder);
+    free(recipient->box);
+    recipient->box = copy_text(buf_view(&box));
+    buf_done(&box);
+}
+
 static void keep_text(struct letter *letter, struct bytes text)
 {
     buf_add(&letter->text, text);

@@ -32,6 +32,7 @@ struct letter {
     uint64_t id;      /* the queue's, from the Received field in front, for the log; 0: not known */
     char *reverse_path;
     bool keeps_crlf;
+    bool has_folder;                  /* its recipients' boxes are final */
     bool ends_in_cr;                  /* the text so far does, and that CR waits for what follows */
     struct buf text;                  /* not written yet */
     uint64_t text_size, text_bare_lf; /* stored bytes in all, and LFs without a CR among them */
@@ -47,6 +48,9 @@ void letter_free(struct letter *letter);
 /* Adds one of at most recipient_limit recipients; copies. */
 void letter_add_recipient(struct letter *letter, struct bytes address, struct bytes box,
                           struct maildir_namer *namer, bool needs_prepare);
+/* Puts the message of a recipient, of which nothing is on disk yet, into a folder of its mailbox
+ * (".Junk"). */
+void letter_use_folder(struct letter_recipient *recipient, const char *folder);
 /* Adds a run of text as received. */
 void letter_add_text(struct letter *letter, struct bytes text);
 /* Is it time for letter_spill() before more text comes? */

@@ -138,6 +138,19 @@ static void note_id(struct letter *letter)
         letter->id = 0;
 }
 
+/* Before anything of it is on disk: what the worker found to be junk goes to that folder. */
+static void choose_folder(struct mailbox *mailbox, struct letter *letter)
+{
+    if (letter->has_folder)
+        return;
+    letter->has_folder = true;
+    for (size_t i = 0; trace_is_junk(buf_view(&letter->text)) && i < letter->recipient_count; i++) {
+        struct letter_recipient *recipient = &letter->recipients[i];
+        letter_use_folder(recipient, ".Junk");
+        recipient->needs_prepare = !map_find(mailbox->known, bytes_of(recipient->box));
+    }
+}
+
 static bool on_text(void *context, struct session *session, struct bytes text)
 {
     struct mailbox *mailbox = context;
@@ -146,6 +159,7 @@ static bool on_text(void *context, struct session *session, struct bytes text)
     note_id(visit->letter);
     if (!letter_is_full(visit->letter))
         return true;
+    choose_folder(mailbox, visit->letter);
     loop_job(mailbox->loop, spill_run, spill_done, visit);
     return false;
 }
@@ -154,6 +168,7 @@ static void on_store(void *context, struct session *session)
 {
     struct mailbox *mailbox = context;
     struct visit *visit = session_data(session);
+    choose_folder(mailbox, visit->letter);
     list_append(&mailbox->complete, &visit->letter->link);
 }
 

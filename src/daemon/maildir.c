@@ -153,21 +153,45 @@ static bool prepare_inner(int box, int64_t now_ms, struct error *err)
     return true;
 }
 
+/* Makes what a mailbox or a folder of one has in it. */
+static bool prepare_at(int parent, const char *name, int64_t now_ms, int *box, struct error *err)
+{
+    *box = make_folder(parent, name, err);
+    return *box >= 0 && prepare_inner(*box, now_ms, err);
+}
+
+/* Tells other programs that it is no mailbox of its own. */
+static bool mark_folder(int folder, struct error *err)
+{
+    int fd = openat(folder, "maildirfolder", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set(err, errno, "make maildirfolder");
+    close(fd);
+    return true;
+}
+
 bool maildir_prepare(int root, const char *box, int64_t now_ms, struct error *err)
 {
     const char *slash = strchr(box, '/');
     ASSERT(slash);
-    char domain[MAILDIR_PART_LIMIT + 1];
+    const char *folder = strchr(slash + 1, '/');
+    size_t name_len = folder ? (size_t)(folder - slash - 1) : strlen(slash + 1);
+    char domain[MAILDIR_PART_LIMIT + 1], name[MAILDIR_PART_LIMIT + 1];
     snprintf(domain, sizeof domain, "%.*s", (int)(slash - box), box);
+    snprintf(name, sizeof name, "%.*s", (int)name_len, slash + 1);
     int domain_fd = make_folder(root, domain, err);
     if (domain_fd < 0)
         return error_wrap(err, "mailbox %s", box);
-    int box_fd = make_folder(domain_fd, slash + 1, err);
+    int box_fd = -1, folder_fd = -1;
+    bool is_made = prepare_at(domain_fd, name, now_ms, &box_fd, err);
+    if (is_made && folder)
+        is_made =
+            prepare_at(box_fd, folder + 1, now_ms, &folder_fd, err) && mark_folder(folder_fd, err);
     close(domain_fd);
-    if (box_fd < 0)
-        return error_wrap(err, "mailbox %s", box);
-    bool is_made = prepare_inner(box_fd, now_ms, err);
-    close(box_fd);
+    if (box_fd >= 0)
+        close(box_fd);
+    if (folder_fd >= 0)
+        close(folder_fd);
     return is_made || error_wrap(err, "mailbox %s", box);
 }
 

@@ -12,7 +12,8 @@ enum {
     MAILDIR_PART_LIMIT = 200, /* bytes of a domain or local part as a file name (NAME_MAX is 255) */
     MAILDIR_HOST_LIMIT = 100, /* bytes of the host in a file name; the rest is cut */
     MAILDIR_NAME_LIMIT = 256, /* bytes of a file name, NUL included */
-    MAILDIR_PATH_LIMIT = 2 * MAILDIR_PART_LIMIT + MAILDIR_NAME_LIMIT + 16,
+    MAILDIR_FOLDER_LIMIT = 32, /* of a folder in a mailbox, ".Junk" */
+    MAILDIR_PATH_LIMIT = 2 * MAILDIR_PART_LIMIT + MAILDIR_FOLDER_LIMIT + MAILDIR_NAME_LIMIT + 16,
 };
 
 /* Appends the mailbox's path from the root. Lower-case letters, digits, UTF-8 and ._+=@- stand for
@@ -34,9 +35,10 @@ void maildir_name(struct maildir_namer *namer, char name[MAILDIR_NAME_LIMIT]);
  * and err. */
 int maildir_open_root(const char *path, struct error *err);
 
-/* Makes the mailbox where it is missing, mode 0700; removes files from its tmp folder that are
- * older than 36 hours, as the format says. The folders made are durable only when the caller has
- * synced their file system. */
+/* Makes the mailbox where it is missing, mode 0700, and its folder where box names one
+ * ("example.org/ann/.Junk", as Maildir++ has it: with a file maildirfolder); removes files from its
+ * tmp folder that are older than 36 hours, as the format says. The folders made are durable only
+ * when the caller has synced their file system. */
 MUST_CHECK bool maildir_prepare(int root, const char *box, int64_t now_ms, struct error *err);
 
 /* Makes tmp/NAME, mode 0600: the descriptor, or -1 and err. */

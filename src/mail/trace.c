@@ -139,6 +139,25 @@ void trace_return_path(struct buf *out, struct bytes reverse_path)
     buf_add(out, BYTES(">\r\n"));
 }
 
+void trace_junk(struct buf *out, const char *rule)
+{
+    buf_addf(out, "X-Postrider-Junk: yes (%s)\r\n", rule);
+}
+
+bool trace_is_junk_name(struct bytes name)
+{
+    return bytes_equal_nocase(name, BYTES("X-Postrider-Junk"));
+}
+
+bool trace_is_junk(struct bytes text)
+{
+    struct bytes line;
+    bool has_more = bytes_cut(text, '\n', &line, &text);
+    while (has_more && text.len && (text.at[0] == ' ' || text.at[0] == '\t'))
+        has_more = bytes_cut(text, '\n', &line, &text);
+    return bytes_starts(text, BYTES("X-Postrider-Junk: yes"));
+}
+
 /* Cuts the next word off; false when the text ends before or in it, so that it may be cut. */
 static bool next_word(struct bytes *rest, struct bytes *word)
 {

@@ -27,6 +27,14 @@ void trace_received_local(struct buf *out, struct bytes hostname, uint64_t id, i
 /* Appends the Return-Path field of final delivery; an empty reverse-path is the null one. */
 void trace_return_path(struct buf *out, struct bytes reverse_path);
 
+/* The field behind Received that says that a message is junk to whoever delivers it:
+ * "X-Postrider-Junk: yes (dmarc)". rule: a word. */
+void trace_junk(struct buf *out, const char *rule);
+/* Is it this field's name? */
+bool trace_is_junk_name(struct bytes name);
+/* Is it there, behind one field at the text's beginning? Line ends as in trace_id(). */
+bool trace_is_junk(struct bytes text);
+
 /* The id in the Received field that one of these made, when the text begins with one; it may
  * end anywhere, and have LF as line ends. Another server's form is not read. */
 MUST_CHECK bool trace_id(struct bytes text, uint64_t *out);

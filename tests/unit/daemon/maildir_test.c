@@ -369,6 +369,22 @@ static void a_removed_mailbox_is_made_again(void **state)
     letter_free(letter);
 }
 
+static void a_letter_goes_to_a_folder(void **state)
+{
+    struct place *place = *state;
+    struct stat status;
+    struct letter *letter = letter_new(BYTES("bob@example.net"), false, 1);
+    add_recipient(place, letter, "ann@example.org", "example.org/ann");
+    letter_use_folder(&letter->recipients[0], ".Junk");
+    letter_add_text(letter, BYTES("text\r\n"));
+    store(place, &letter, 1);
+    assert_int_equal(letter->recipients[0].error.os, 0);
+    assert_int_equal(count_files(place, "example.org/ann/.Junk", "new", NULL), 1);
+    assert_int_equal(count_files(place, "example.org/ann", "new", NULL), 0);
+    assert_int_equal(fstatat(place->root, "example.org/ann/.Junk/maildirfolder", &status, 0), 0);
+    letter_free(letter);
+}
+
 static void stale_files_are_cleared_from_tmp(void **state)
 {
     struct place *place = *state;
@@ -400,6 +416,7 @@ int main(void)
                                         remove_place),
         cmocka_unit_test_setup_teardown(a_letter_given_up_leaves_nothing, make_place, remove_place),
         cmocka_unit_test_setup_teardown(a_removed_mailbox_is_made_again, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(a_letter_goes_to_a_folder, make_place, remove_place),
         cmocka_unit_test_setup_teardown(stale_files_are_cleared_from_tmp, make_place, remove_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

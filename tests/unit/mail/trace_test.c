@@ -177,6 +177,36 @@ static void return_path_is_written(void **state)
     buf_done(&out);
 }
 
+static void junk_is_known_by_the_second_field(void **state)
+{
+    static const struct {
+        const char *name, *text;
+        bool is_junk;
+    } marks[] = {
+        {"LFs", "Received: a\n\tb\nX-Postrider-Junk: yes (dmarc)\nFrom: a\n", true},
+        {"CRLFs", "Received: a\r\n b\r\nX-Postrider-Junk: yes (spf)\r\n", true},
+        {"first", "X-Postrider-Junk: yes (dmarc)\nReceived: a\n", false},
+        {"third", "Received: a\nFrom: b\nX-Postrider-Junk: yes\n", false},
+        {"no", "Received: a\nX-Postrider-Junk: no\n", false},
+        {"within the first", "Received: a\n\tX-Postrider-Junk: yes\nFrom: b\n", false},
+        {"in the body", "Received: a\n\nX-Postrider-Junk: yes\n", false},
+        {"one line", "Received: a", false},
+        {"nothing", "", false},
+    };
+    struct buf out;
+    buf_init(&out, 1000);
+    buf_add(&out, BYTES("Received: a\r\n"));
+    assert_false(trace_is_junk(buf_view(&out)));
+    trace_junk(&out, "dmarc");
+    assert_true(trace_is_junk(buf_view(&out)));
+    assert_true(trace_is_junk_name(BYTES("x-postrider-junk")));
+    assert_false(trace_is_junk_name(BYTES("X-Postrider-Junk-Too")));
+    buf_done(&out);
+    for (size_t i = 0; i < COUNT(marks); i++)
+        if (trace_is_junk(bytes_of(marks[i].text)) != marks[i].is_junk)
+            fail_msg("%s", marks[i].name);
+}
+
 static void hops_are_counted(void **state)
 {
     assert_int_equal(trace_hops(BYTES("Received: a\r\n b\r\nreceived: c\r\nX-Received: d\r\n")), 2);
@@ -186,9 +216,13 @@ static void hops_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(received_is_written),      cmocka_unit_test(terms_of_tls_are_told),
-        cmocka_unit_test(no_helo_breaks_the_field), cmocka_unit_test(foreign_fields_have_no_id),
-        cmocka_unit_test(return_path_is_written),   cmocka_unit_test(hops_are_counted),
+        cmocka_unit_test(received_is_written),
+        cmocka_unit_test(terms_of_tls_are_told),
+        cmocka_unit_test(no_helo_breaks_the_field),
+        cmocka_unit_test(foreign_fields_have_no_id),
+        cmocka_unit_test(return_path_is_written),
+        cmocka_unit_test(hops_are_counted),
+        cmocka_unit_test(junk_is_known_by_the_second_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
