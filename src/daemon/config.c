@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/map.h"
 #include "base/memory.h"
 #include "daemon/config_certificates.h"
 #include "policy/keyring.h"
@@ -53,6 +54,8 @@ static const struct schema_key deliver_keys[] = {
      .help = "folder of the Maildirs: FOLDER/DOMAIN/NAME (default /var/lib/postrider/mail)"},
     {"lmtp", SCHEMA_TEXT, AT(lmtp), NULL,
      .help = "or another server's LMTP: unix:/path or lmtp://HOST:PORT"},
+    {"junk_detail", SCHEMA_TEXT, AT(junk_detail), NULL,
+     .help = "with lmtp: what junk has in its recipient's name, as +Junk"},
 };
 static const struct schema_table deliver_table = {"deliver", deliver_keys, COUNT(deliver_keys)};
 
@@ -180,6 +183,8 @@ static const struct schema_key top_keys[] = {
     {"domains", SCHEMA_FORM, 0, NULL, .read = draft_read_domains, .table = &draft_domain_table,
      .help = "list of local domains"},
     {"deliver", SCHEMA_MAP, .table = &deliver_table, .help = "where local mail goes"},
+    {"verify", SCHEMA_MAP, .table = &draft_verify_table,
+     .help = "whether mail from other servers is from whom it says"},
     {"relay", SCHEMA_MAP, .table = &relay_table, .help = "who may send through here"},
     {"routes", SCHEMA_FORM, 0, NULL, .read = draft_read_routes, .table = &draft_route_table,
      .help = "list of routes; \"*\" is a smarthost"},
@@ -300,6 +305,25 @@ static void build_paths(struct schema *schema, struct draft *draft)
         schema_problem(schema, draft->lmtp.line,
                        "\"deliver\" has both mailbox and lmtp; local mail goes to one place, "
                        "remove the other");
+}
+
+static void build_junk_detail(struct schema *schema, struct draft *draft)
+{
+    struct bytes detail = bytes_of(draft->junk_detail.at);
+    if (!draft->junk_detail.at)
+        return;
+    if (!draft->lmtp.at)
+        schema_problem(
+            schema, draft->junk_detail.line,
+            "\"deliver.junk_detail\" is for deliver.lmtp; leave it out: junk goes to the "
+            "folder .Junk of the mailbox");
+    else if (detail.len < 2 || detail.len > LOCAL_PART_LIMIT / 2 || !bytes_is_ascii(detail) ||
+             !draft_is_local_part(detail))
+        schema_problem(schema, draft->junk_detail.line,
+                       "\"deliver.junk_detail\" takes a delimiter and a word, such as +Junk, not "
+                       "\"%.40s\"",
+                       draft->junk_detail.at);
+    draft->config.junk_detail = draft->junk_detail.at;
 }
 
 static void build_values(struct schema *schema, struct draft *draft)
@@ -446,6 +470,8 @@ static void build(struct schema *schema, struct draft *draft)
     build_resolver(draft);
     draft_build_certificates(schema, draft);
     build_secrets(draft);
+    build_junk_detail(schema, draft);
+    draft_build_verify(schema, draft);
     build_listeners(schema, draft);
     build_local_routes(schema, draft);
 }
@@ -502,6 +528,9 @@ static void release(struct config *config)
     routes_free(config->routes);
     networks_free(config->relay_networks);
     keyring_free(config->keyring);
+    networks_free(config->verify.trusted);
+    networks_free(config->verify.forwarders);
+    map_free(config->verify.marked);
     arena_free(config->arena);
 }
 
@@ -514,6 +543,9 @@ struct config *config_parse(struct bytes text, const char *path, const char *fol
     config->recipients = recipients_new(draft.seed);
     config->routes = routes_new(draft.seed);
     config->relay_networks = networks_new();
+    config->verify.trusted = networks_new();
+    config->verify.forwarders = networks_new();
+    config->verify.marked = map_new(draft.seed);
     config->path = print(config, "%s", path);
     config->folder = print(config, "%s", folder);
     struct schema schema;

@@ -11,6 +11,7 @@
 #include "net/tls.h"
 #include "policy/networks.h"
 #include "policy/recipients.h"
+#include "policy/verdict.h"
 #include "queue/hosts.h"
 #include "queue/queue.h"
 #include "smtp/server.h"
@@ -20,6 +21,7 @@ struct config_listener {
     char *host;    /* without port and brackets */
     uint16_t port;
     enum smtp_role role;              /* mx or submission */
+    enum verdict_mode verify;         /* VERDICT_OFF for submission */
     struct smtp_server_settings smtp; /* views into the config */
 };
 
@@ -46,8 +48,17 @@ struct config {
     struct config_listener *listeners;
     size_t listener_count;
     struct recipients *recipients;
-    struct routes *routes;                 /* local domains included */
-    struct networks *relay_networks;       /* `relay: {networks: […]}` */
+    struct routes *routes;           /* local domains included */
+    struct networks *relay_networks; /* `relay: {networks: […]}` */
+    struct {
+        struct verdict_policy policy;
+        struct networks *trusted;    /* clients that are not checked, beside relay_networks */
+        struct networks *forwarders; /* whose failures are not held against them */
+        struct map *marked;          /* local domains, lower case A-labels, that want mail marked
+                                        and nothing more */
+        int64_t timeout_ms;          /* how long a message waits for the DNS at most */
+    } verify;
+    char *junk_detail;                     /* "+Junk", for junk by deliver.lmtp; NULL: none */
     char *mailbox_root;                    /* `deliver: {mailbox: PATH}`; NULL with deliver.lmtp */
     char *run_folder;                      /* sockets: `run: PATH`, default SPOOL/run */
     char *control_socket, *mailbox_socket; /* in the run folder */

@@ -11,10 +11,19 @@ struct draft_name {
     struct schema_text text;
 };
 
+/* `verify:` while it is being read. */
+struct draft_verify {
+    unsigned mode, reject, quarantine, spf_fail, no_author, no_name, dns_error;
+    struct draft_name *allow, *sealers; /* the newest first */
+    size_t allow_count, sealer_count;
+    bool has_trusted;
+};
+
 struct draft {
     struct config config; /* becomes the result */
     struct smtp_server_settings smtp;
-    struct schema_text hostname, mailbox, lmtp, run, user, spool_path, rate, accounts, keys;
+    struct schema_text hostname, mailbox, lmtp, junk_detail, run, user, spool_path, rate, accounts,
+        keys;
     uint64_t workers, seed, hash_cost;
     unsigned log_level, log_format, spool_sync, families;
     struct schema_text trust_anchor;
@@ -25,6 +34,7 @@ struct draft {
     struct config_certificate certificates[CONFIG_CERTIFICATE_LIMIT];
     size_t certificate_count;
     unsigned tls_peers, tls_asks, has_no_tickets;
+    struct draft_verify verify;
     struct draft_name *domains; /* the newest first */
     struct config_listener listeners[CONFIG_LISTENER_LIMIT];
     unsigned listener_lines[CONFIG_LISTENER_LIMIT];
@@ -33,6 +43,19 @@ struct draft {
 
 enum { DRAFT_MX, DRAFT_SUBMISSION }; /* the words of a listener's role */
 enum { DRAFT_TLS_DEFAULT = SERVER_TLS_IMPLICIT + 1 };
+
+/* A listener's own mode: off, mark, enforce as enum verdict_mode has them; default. */
+extern const char *const draft_listener_modes[];
+enum { DRAFT_MODE_DEFAULT = VERDICT_ENFORCE + 1 };
+/* A domain's: enforce, mark. */
+extern const char *const draft_domain_modes[];
+/* The networks of a list, of the key that is named. */
+void draft_read_network_list(struct schema *schema, yaml_node_t *node, const char *key,
+                             struct networks *out);
+/* Settles `verify:` once all is read. */
+void draft_build_verify(struct schema *schema, struct draft *draft);
+/* The domain wants mail marked only. */
+void draft_mark_domain(struct draft *draft, const struct schema_text *domain);
 
 /* Forms: each reads one key's value into the draft. */
 void draft_read_listen(struct schema *schema, yaml_node_t *node, void *target);
@@ -48,8 +71,11 @@ void draft_read_tls(struct schema *schema, yaml_node_t *node, void *target);
 const char *draft_secret(struct schema *schema, struct draft *draft,
                          const struct schema_text *path);
 
+/* Can it be the part of an address in front of the @? */
+bool draft_is_local_part(struct bytes text);
 /* "100/m" or nothing. */
 void draft_rate(struct schema *schema, const struct schema_text *text, const char *key,
                 struct rate *out);
 
+extern const struct schema_table draft_verify_table;
 extern const struct schema_table draft_listener_table, draft_domain_table, draft_route_table;

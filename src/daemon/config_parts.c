@@ -32,7 +32,7 @@ void draft_read_tls(struct schema *schema, yaml_node_t *node, void *target)
 
 struct draft_listener {
     struct schema_text address;
-    unsigned role, tls;
+    unsigned role, tls, verify;
 };
 
 static const char *const tls_words[] = {[SERVER_TLS_NONE] = "none",
@@ -49,6 +49,8 @@ static const struct schema_key listener_keys[] = {
      .help = "mx: from other servers; submission: from mail clients"},
     {"tls", SCHEMA_WORD, offsetof(struct draft_listener, tls), NULL, .words = tls_words,
      .help = "with a certificate: starttls for mx, required for submission; else none"},
+    {"verify", SCHEMA_WORD, offsetof(struct draft_listener, verify), "default",
+     .words = draft_listener_modes, .help = "as verify.mode by default; of mx only"},
 };
 const struct schema_table draft_listener_table = {"listen", listener_keys, COUNT(listener_keys)};
 
@@ -115,8 +117,8 @@ static void add_listener(struct schema *schema, struct draft *draft,
     struct config_listener result = {.address = listener->address.at,
                                      .host = copy,
                                      .port = port,
-                                     .role =
-                                         listener->role == DRAFT_MX ? ROLE_MX : ROLE_SUBMISSION};
+                                     .role = listener->role == DRAFT_MX ? ROLE_MX : ROLE_SUBMISSION,
+                                     .verify = (enum verdict_mode)listener->verify};
     for (size_t i = 0; i < config->listener_count; i++)
         if (is_same_place(&draft->listeners[i], &result)) {
             schema_problem(schema, line, "\"%.80s\" is taken by the listener in line %u",
@@ -134,7 +136,8 @@ void draft_read_listen(struct schema *schema, yaml_node_t *node, void *target)
     if (!is_list(schema, node, "listen"))
         return;
     for (size_t place = 0; (item = schema_item(schema, node, &place));) {
-        struct draft_listener listener = {.role = DRAFT_MX, .tls = DRAFT_TLS_DEFAULT};
+        struct draft_listener listener = {
+            .role = DRAFT_MX, .tls = DRAFT_TLS_DEFAULT, .verify = DRAFT_MODE_DEFAULT};
         size_t before = schema->problem_count;
         schema_map(schema, item, &draft_listener_table, &listener);
         unsigned line = listener.address.line ? listener.address.line : schema_line(item);
@@ -151,6 +154,7 @@ void draft_read_listen(struct schema *schema, yaml_node_t *node, void *target)
 
 struct draft_domain {
     struct schema_text name, catch_all, delimiter;
+    unsigned verify;
     yaml_node_t *mailboxes, *aliases; /* NULL: not given */
 };
 
@@ -174,11 +178,14 @@ static const struct schema_key domain_keys[] = {
      .help = "address that takes what is for unknown names"},
     {"delimiter", SCHEMA_TEXT, offsetof(struct draft_domain, delimiter), "+",
      .help = "ann+list is for ann; \"\" for none"},
+    {"verify", SCHEMA_WORD, offsetof(struct draft_domain, verify), "enforce",
+     .words = draft_domain_modes,
+     .help = "mark: mail to here is not refused, nor junk, for who sent it"},
 };
 const struct schema_table draft_domain_table = {"domains", domain_keys, COUNT(domain_keys)};
 
 /* A local part as SMTP takes it, for domain's sake checked within an address. */
-static bool is_local_part(struct bytes text)
+bool draft_is_local_part(struct bytes text)
 {
     uint8_t room[LOCAL_PART_LIMIT + sizeof "@x.example"];
     struct buf whole = {.at = room, .cap = sizeof room, .limit = sizeof room};
@@ -215,7 +222,7 @@ static void add_mailboxes(struct schema *schema, struct draft *draft,
             schema_problem(schema, name.line,
                            "mailbox \"%.80s\": write the name alone, without @ and domain",
                            name.at);
-        else if (!is_local_part(bytes_in(&name)))
+        else if (!draft_is_local_part(bytes_in(&name)))
             schema_problem(schema, name.line,
                            "mailbox \"%.80s\" is no name of a mailbox; write one like ann or "
                            "ann.lee",
@@ -279,7 +286,7 @@ static void add_aliases(struct schema *schema, struct draft *draft,
         struct schema_text name;
         if (!schema_text(schema, key, "domains.aliases", &name))
             continue;
-        if (!is_local_part(bytes_in(&name)))
+        if (!draft_is_local_part(bytes_in(&name)))
             schema_problem(schema, name.line,
                            "alias \"%.80s\" is no name; write the part before the @ alone",
                            name.at);
@@ -331,6 +338,8 @@ static void add_domain(struct schema *schema, struct draft *draft,
     }
     *entry = (struct draft_name){draft->domains, domain->name};
     draft->domains = entry;
+    if (domain->verify)
+        draft_mark_domain(draft, &domain->name);
     add_mailboxes(schema, draft, domain);
     add_aliases(schema, draft, domain);
     set_details(schema, draft, domain);
@@ -383,17 +392,16 @@ void draft_read_servers(struct schema *schema, yaml_node_t *node, void *target)
 
 /* --- Networks and routes -------------------------------------------------------------------- */
 
-void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target)
+void draft_read_network_list(struct schema *schema, yaml_node_t *node, const char *key,
+                             struct networks *out)
 {
-    struct draft *draft = target;
     yaml_node_t *item;
-    if (!is_list(schema, node, "relay.networks"))
+    if (!is_list(schema, node, key))
         return;
     for (size_t place = 0; (item = schema_item(schema, node, &place));) {
         struct schema_text text;
         char hint[64] = "";
-        if (!schema_text(schema, item, "relay.networks", &text) ||
-            networks_add(draft->config.relay_networks, bytes_in(&text), hint))
+        if (!schema_text(schema, item, key, &text) || networks_add(out, bytes_in(&text), hint))
             continue;
         if (hint[0])
             schema_problem(schema, text.line,
@@ -405,6 +413,12 @@ void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target)
                            "2001:db8::/32",
                            text.at);
     }
+}
+
+void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target)
+{
+    struct draft *draft = target;
+    draft_read_network_list(schema, node, "relay.networks", draft->config.relay_networks);
 }
 
 struct draft_route {

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "daemon/intake.h"
+#include "daemon/verify.h"
 
 /* A listening socket with its place in the configuration. */
 struct gate {
@@ -24,6 +25,7 @@ struct inbound {
     const struct config_listener *listener;
     struct session *session;
     struct intake *intake;  /* the message under way; NULL: none */
+    struct verify *verify;  /* of the transaction before its message; NULL: none */
     struct arena *verdicts; /* texts of the newest recipient's verdict */
     bool may_relay;
 };
@@ -62,7 +64,9 @@ static void log_refused(const struct inbound *inbound, struct bytes to, struct b
 static struct smtp_answer on_mail(void *context, struct session *session)
 {
     struct worker *worker = context;
-    const struct inbound *inbound = session_data(session);
+    struct inbound *inbound = session_data(session);
+    verify_free(inbound->verify);
+    inbound->verify = NULL;
     if (!spool_has_room(worker->spool, loop_now_ms(worker->loop))) {
         log_refused(inbound, BYTES_NONE, BYTES("low-water"), &intake_disk_full);
         return intake_disk_full;
@@ -76,6 +80,22 @@ static struct smtp_answer on_mail(void *context, struct session *session)
         return answer;
     }
     return fine;
+}
+
+/* Whether the message is from whom it says is looked into once somebody takes it: mail to nobody
+ * costs no questions. */
+static void verify_for(struct inbound *inbound, struct bytes domain)
+{
+    const struct smtp_server *smtp = session_smtp(inbound->session);
+    struct verify_claim claim = {.mode =
+                                     inbound->may_relay ? VERDICT_OFF : inbound->listener->verify,
+                                 .client = session_peer(inbound->session),
+                                 .helo = smtp_server_helo(smtp),
+                                 .reverse_path = smtp_server_transaction(smtp)->reverse_path};
+    if (!inbound->verify)
+        inbound->verify = verify_begin(inbound->worker, inbound->generation, &claim);
+    if (inbound->verify)
+        verify_recipient(inbound->verify, domain);
 }
 
 static struct smtp_answer on_rcpt(void *context, struct session *session)
@@ -98,7 +118,9 @@ static struct smtp_answer on_rcpt(void *context, struct session *session)
     struct recipient_verdict verdict =
         recipients_check(config->recipients, &query, inbound->verdicts);
     struct smtp_answer answer = {verdict.code, verdict.status, verdict.text};
-    if (!verdict.is_accepted)
+    if (verdict.is_accepted)
+        verify_for(inbound, address.domain);
+    else
         log_refused(inbound, text, verdict.rule, &answer);
     return answer;
 }
@@ -106,8 +128,13 @@ static struct smtp_answer on_rcpt(void *context, struct session *session)
 static struct smtp_answer on_begin(void *context, struct session *session)
 {
     struct inbound *inbound = session_data(session);
-    return intake_begin(inbound->worker, session, inbound->listener, inbound->generation,
-                        &inbound->intake);
+    struct smtp_answer answer = intake_begin(inbound->worker, session, inbound->listener,
+                                             inbound->generation, &inbound->intake);
+    if (answer.code != 250)
+        return answer;
+    intake_give_verify(inbound->intake, inbound->verify);
+    inbound->verify = NULL;
+    return answer;
 }
 
 static bool on_text(void *context, struct session *session, struct bytes text)
@@ -140,6 +167,7 @@ static void on_closed(void *context, struct session *session)
     peer_set_count(worker, session_peer(session), peer_count(worker, session_peer(session)) - 1);
     worker->inbound_count--;
     list_remove(&inbound->link);
+    verify_free(inbound->verify);
     generation_leave(inbound->generation);
     arena_free(inbound->verdicts);
     free(inbound);

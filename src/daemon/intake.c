@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "daemon/signing.h"
 #include "mail/downgrade.h"
+#include "daemon/verify.h"
 #include "mail/header.h"
 #include "mail/submission.h"
 #include "mail/trace.h"
@@ -14,7 +15,7 @@
 enum {
     INTAKE_ARENA = 64 << 20,
     META_LIMIT = 64 << 20,
-    TRACE_LIMIT = 4096,
+    TRACE_LIMIT = 4096 + VERIFY_FIELDS,
     SIGNATURES_LIMIT = 128 * 1024
 };
 
@@ -24,6 +25,8 @@ struct intake {
     struct session *session;
     const struct config_listener *listener;
     struct generation *generation;
+    struct verify *verify; /* NULL: the message is not checked */
+    bool is_junk;
     struct spool_body *body;
     uint64_t id;
     /* Settled when the header section is complete. */
@@ -35,6 +38,7 @@ struct intake {
     struct smtp_answer refusal; /* code 0: none */
     struct signing *signing;    /* NULL: nobody's to sign, or done */
     struct buf signatures;      /* fields for the front of the section */
+    const char *rule;           /* of the refusal */
     /* A write of the body on another thread. */
     enum spool_body_write how;
     bool was_written;
@@ -74,8 +78,14 @@ struct smtp_answer intake_begin(struct worker *worker, struct session *session,
     return taken;
 }
 
+void intake_give_verify(struct intake *intake, struct verify *verify_owned)
+{
+    intake->verify = verify_owned;
+}
+
 static void intake_free(struct intake *intake)
 {
+    verify_free(intake->verify);
     spool_body_free(intake->body);
     signing_free(intake->signing);
     generation_leave(intake->generation);
@@ -91,8 +101,10 @@ void intake_drop(struct intake *intake)
     intake_free(intake);
 }
 
-static void refuse(struct intake *intake, int code, struct bytes status, struct bytes text)
+static void refuse(struct intake *intake, const char *rule, int code, struct bytes status,
+                   struct bytes text)
 {
+    intake->rule = rule;
     intake->refusal = (struct smtp_answer){code, status, text};
 }
 
@@ -112,7 +124,7 @@ static void fix_submission(struct intake *intake, struct bytes section)
     case SUBMISSION_REWRITTEN: intake->body_skip = section.len; return;
     case SUBMISSION_NO_FROM:
     case SUBMISSION_SEVERAL_FROM:
-        refuse(intake, 554, BYTES("5.6.0"), submission_reason(result));
+        refuse(intake, "from", 554, BYTES("5.6.0"), submission_reason(result));
         return;
     }
 }
@@ -188,16 +200,19 @@ static void settle_header(struct intake *intake)
     else if (!header_end(text, &length))
         length = text.len;
     if (length > config->limits.header_bytes) {
-        refuse(intake, 552, BYTES("5.3.4"), BYTES("the header section is too large"));
+        refuse(intake, "header-size", 552, BYTES("5.3.4"),
+               BYTES("the header section is too large"));
         return;
     }
     struct bytes section = bytes_sub(text, 0, length);
     /* RFC 5321, 6.3: a message that was received so often goes round in circles. */
     if (trace_hops(section) > config->limits.hops) {
-        refuse(intake, 554, BYTES("5.4.6"),
+        refuse(intake, "hops", 554, BYTES("5.4.6"),
                BYTES("too many Received fields: this message is in a loop"));
         return;
     }
+    if (intake->verify && verify_cut(intake->verify, section, &intake->section))
+        intake->body_skip = section.len;
     if (intake->listener->role != ROLE_SUBMISSION)
         return;
     fix_submission(intake, section);
@@ -229,7 +244,11 @@ bool intake_text(struct intake *intake, struct bytes text)
     if (intake->signing)
         signing_add(intake->signing, text);
     /* Refused already: the rest is read to its end and forgotten. */
-    if (intake->refusal.code || spool_body_add(intake->body, text))
+    if (intake->refusal.code)
+        return true;
+    if (intake->verify)
+        verify_text(intake->verify, text);
+    if (spool_body_add(intake->body, text))
         return true;
     settle_header(intake);
     if (intake->refusal.code)
@@ -241,8 +260,12 @@ bool intake_text(struct intake *intake, struct bytes text)
 static void answer(struct intake *intake, const struct smtp_answer *answer_)
 {
     struct session *session = intake->session;
+    struct verify *verify = intake->verify;
+    intake->verify = NULL;
     intake_free(intake);
     session_answer(session, answer_, 1);
+    /* The answer may have its words. */
+    verify_free(verify);
 }
 
 static void log_refusal(struct intake *intake, const struct smtp_answer *refusal)
@@ -252,6 +275,7 @@ static void log_refusal(struct intake *intake, const struct smtp_answer *refusal
              LOG_BYTES("helo", smtp_server_helo(smtp)),
              LOG_BYTES("from", smtp_server_transaction(smtp)->reverse_path),
              LOG_INT("code", refusal->code), LOG_BYTES("status", refusal->status),
+             LOG_TEXT("rule", intake->rule ? intake->rule : "store"),
              LOG_BYTES("text", refusal->text));
 }
 
@@ -260,6 +284,29 @@ static void answer_refused(struct intake *intake, const struct smtp_answer *refu
     log_refusal(intake, refusal);
     struct smtp_answer copy = *refusal;
     answer(intake, &copy);
+}
+
+/* Where a final address gets junk: another program's LMTP server may be told by a detail
+ * ("ann+Junk@example.org"), in place of the one that is there. */
+static struct bytes junk_address(struct intake *intake, struct bytes text)
+{
+    const struct config *config = intake->generation->config;
+    struct address address;
+    struct bytes local, rest, copy;
+    if (!config->junk_detail || address_parse(text, ADDRESS_UTF8, &address) != PATH_OK ||
+        address.local.at[0] == '"' ||
+        !recipients_is_local_domain(config->recipients, address.domain))
+        return text;
+    struct bytes detail = bytes_of(config->junk_detail);
+    uint8_t room[LOCAL_PART_LIMIT * 2 + 1 + DOMAIN_LIMIT];
+    struct buf junk = {.at = room, .cap = sizeof room, .limit = sizeof room};
+    bytes_cut(address.local, detail.at[0], &local, &rest);
+    buf_add(&junk, local);
+    buf_add(&junk, detail);
+    buf_add_byte(&junk, '@');
+    buf_add(&junk, address.domain);
+    bool fits = local.len > 0 && local.len + detail.len <= LOCAL_PART_LIMIT;
+    return fits && arena_copy(intake->arena, buf_view(&junk), &copy) ? copy : text;
 }
 
 /* Adds one final recipient, unless the address is there already. */
@@ -305,7 +352,9 @@ static bool expand(struct intake *intake, const struct envelope *from, struct en
         if (!seen && (from->recipient_count > 1 || count > 1))
             seen = map_new(config->queue.seed);
         for (size_t k = 0; is_good && k < count; k++)
-            add_final(intake, recipient, targets[k], seen, to, &room);
+            add_final(intake, recipient,
+                      intake->is_junk ? junk_address(intake, targets[k]) : targets[k], seen, to,
+                      &room);
     }
     map_free(seen);
     return is_good;
@@ -358,7 +407,11 @@ static void append(struct intake *intake)
                           .hostname = bytes_of(intake->generation->config->hostname),
                           .protocol = smtp_server_protocol(smtp),
                           .tls = session_tls(intake->session)};
+    if (intake->verify)
+        trace.reverse_name = verify_client_name(intake->verify);
     trace_received(&prefix, &trace);
+    if (intake->verify)
+        verify_print(intake->verify, &prefix);
     buf_add(&prefix, buf_view(&intake->signatures));
     buf_add(&prefix, buf_view(&intake->section));
     ASSERT(!prefix.overflowed);
@@ -419,6 +472,21 @@ static void store(struct intake *intake)
         append(intake);
 }
 
+static void verified(void *context)
+{
+    struct intake *intake = context;
+    struct smtp_answer refusal;
+    verify_log(intake->verify, intake->id);
+    switch (verify_verdict(intake->verify, &refusal, &intake->rule)) {
+    case VERDICT_JUNK:
+        intake->is_junk = true;
+        store(intake);
+        return;
+    case VERDICT_ACCEPT: store(intake); return;
+    case VERDICT_REFUSE: answer_refused(intake, &refusal); return;
+    }
+}
+
 /* Unsigned, mail of a domain that signs may be thrown away by those who get it: better to have the
  * client come again. */
 static void was_signed(void *context, struct bytes fields)
@@ -427,8 +495,10 @@ static void was_signed(void *context, struct bytes fields)
     buf_add(&intake->signatures, fields);
     signing_free(intake->signing);
     intake->signing = NULL;
-    if (fields.len == 0)
+    if (fields.len == 0) {
         intake->refusal = not_signed;
+        intake->rule = "signing";
+    }
     store(intake);
 }
 
@@ -439,6 +509,8 @@ void intake_store(struct intake *intake)
         settle_header(intake);
     if (intake->signing && !intake->refusal.code)
         signing_finish(intake->signing, intake->id, was_signed, intake);
+    else if (intake->verify && !intake->refusal.code)
+        verify_finish(intake->verify, verified, intake);
     else
         store(intake);
 }

@@ -6,6 +6,7 @@
 #include "daemon/worker.h"
 
 struct intake;
+struct verify; /* daemon/verify.h */
 
 /* What is answered when the disk has no room. */
 extern const struct smtp_answer intake_disk_full;
@@ -14,6 +15,8 @@ extern const struct smtp_answer intake_disk_full;
 struct smtp_answer intake_begin(struct worker *worker, struct session *session,
                                 const struct config_listener *listener,
                                 struct generation *generation, struct intake **out);
+/* What is to be checked of the message, NULL for nothing; taken over. Before any text. */
+void intake_give_verify(struct intake *intake, struct verify *verify_owned);
 /* False: wait, session_go_on() will be called. */
 bool intake_text(struct intake *intake, struct bytes text);
 /* The text is complete; ends in session_answer(). The intake is then gone. */

@@ -1,5 +1,6 @@
 #include "daemon/worker.h"
 
+#include <libpsl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@
 #include "daemon/resolve.h"
 #include "daemon/self.h"
 #include "daemon/server_tls.h"
+#include "daemon/verify.h"
 
 /* An envelope with the most recipients that a configuration may allow fits. */
 enum { ENVELOPE_ARENA = 64 << 20 };
@@ -28,6 +30,7 @@ void generation_leave(struct generation *generation)
     config_free(generation->config);
     self_done(&generation->self);
     tls_context_free(generation->tls);
+    psl_free(generation->psl);
     free(generation);
 }
 
@@ -38,6 +41,7 @@ static struct generation *generation_new(const struct worker *worker, struct con
     generation->users = 1;
     self_init(&generation->self, config_owned);
     recipients_set_directory(config_owned->recipients, worker->directory);
+    generation->psl = psl_latest(NULL);
     return generation;
 }
 
@@ -137,6 +141,7 @@ static void on_queue_timer(void *context)
 
 void worker_kill(struct worker *worker)
 {
+    verify_hurry_all(worker);
     inbound_kill_all(worker);
     outbound_kill_all(worker);
 }
@@ -253,6 +258,7 @@ bool worker_open(struct worker *worker, const struct worker_ground *ground, stru
     list_init(&worker->inbounds);
     list_init(&worker->outbounds);
     list_init(&worker->resolves);
+    list_init(&worker->verifies);
     list_init(&worker->gates);
     worker->generation = generation_new(worker, config);
     worker->ids.shard = ground->shard;

@@ -20,6 +20,7 @@ struct generation {
     struct config *config;
     struct mx_self self;     /* by this configuration */
     struct tls_context *tls; /* of incoming sessions; NULL: no certificates */
+    struct psl_ctx_st *psl;  /* the newest Public Suffix List that is there; NULL: none */
     size_t users;
 };
 struct generation *generation_use(struct generation *generation);
@@ -39,6 +40,7 @@ struct worker {
     struct list inbounds;  /* struct inbound, sessions */
     struct list outbounds; /* struct outbound */
     struct list resolves;  /* struct resolve */
+    struct list verifies;  /* struct verify */
     struct resolver *resolver;
     struct hosts *hosts; /* which of them are down */
     uint64_t random;     /* for the choice among equal hosts */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/map.h"
 #include "daemon/config.h"
 #include "daemon/schema.h"
 
@@ -35,6 +36,20 @@ static const struct {
      "c.yaml:1: values are nested more than 16 deep\n"},
     {"no listener", "hostname: mx.example.org\n",
      "c.yaml: nothing to listen on; write listen: [{address: \"0.0.0.0:25\", role: mx}]\n"},
+    {"bad names to verify by", GOOD "verify: {allow: [\"a b\"], trusted_sealers: x}\n",
+     "c.yaml:3: \"verify.allow\": \"a b\" is no domain; write one like example.org\n"
+     "c.yaml:3: \"verify.trusted_sealers\" takes a list: [first, second]\n"},
+    {"a detail without LMTP", GOOD "deliver: {mailbox: mail, junk_detail: +Junk}\n",
+     "c.yaml:3: \"deliver.junk_detail\" is for deliver.lmtp; leave it out: junk goes to the folder "
+     ".Junk of the mailbox\n"},
+    {"no detail", GOOD "deliver: {lmtp: \"unix:x\", junk_detail: \"+J unk\"}\n",
+     "c.yaml:3: \"deliver.junk_detail\" takes a delimiter and a word, such as +Junk, not "
+     "\"+J unk\"\n"},
+    {"submission is not verified",
+     "hostname: mx.example.org\n"
+     "listen: [{address: \"127.0.0.1:587\", role: submission, verify: mark}]\n",
+     "c.yaml:2: listener \"127.0.0.1:587\" is for submission, which is not verified; leave out its "
+     "verify:\n"},
     {"near miss", GOOD "domians: []\n",
      "c.yaml:3: unknown key \"domians\"; did you mean \"domains\"?\n"},
     {"near miss inside", GOOD "limits: {message_sizes: 1M}\n",
@@ -179,9 +194,9 @@ static const struct {
     {"several at once", "hostname: mx\nlisten: 1\nworkers: 0\nx: y\n",
      "c.yaml:2: \"listen\" takes a list: [first, second]\n"
      "c.yaml:3: \"workers\" takes a number from 1 to 32, not \"0\"\n"
-     "c.yaml:4: unknown key \"x\"; known are: hostname, listen, domains, deliver, relay, routes, "
-     "outbound, resolver, spool, run, accounts, keys, auth, user, workers, log, limits, queue, "
-     "tls\n"},
+     "c.yaml:4: unknown key \"x\"; known are: hostname, listen, domains, deliver, verify, relay, "
+     "routes, outbound, resolver, spool, run, accounts, keys, auth, user, workers, log, limits, "
+     "queue, tls\n"},
 };
 
 /* Parses a copy that ends where its memory ends. */
@@ -393,6 +408,44 @@ static void all_keys_are_read(void **state)
     endpoint = routes_find(config->routes, BYTES("else.example"));
     assert_non_null(endpoint);
     assert_true(bytes_equal(endpoint->host, BYTES("smart.example")));
+    config_free(config);
+}
+
+static void what_is_verified(void **state)
+{
+    struct ip ip;
+    struct config *config = parse_good(
+        "hostname: mx.example.org\n"
+        "listen: [{address: \"127.0.0.1:25\"}, {address: \"127.0.0.1:26\", verify: \"off\"},\n"
+        "         {address: \"127.0.0.1:587\", role: submission}]\n"
+        "domains: [{name: Marked.example, verify: mark}, {name: other.example}]\n"
+        "verify: {mode: mark, reject: junk, dns_error: defer, allow: [a.example, "
+        "M\xc3\x98X.example],\n"
+        "         trusted_sealers: [lists.example], forwarders: [192.0.2.0/24], timeout: 5s}\n");
+    const struct verdict_policy *policy = &config->verify.policy;
+    assert_int_equal(config->listeners[0].verify, VERDICT_MARK);
+    assert_int_equal(config->listeners[1].verify, VERDICT_OFF);
+    assert_int_equal(config->listeners[2].verify, VERDICT_OFF);
+    assert_int_equal(policy->on_reject, VERDICT_JUNK);
+    assert_int_equal(policy->on_quarantine, VERDICT_JUNK);
+    assert_int_equal(policy->on_spf_fail, VERDICT_JUNK);
+    assert_int_equal(policy->on_no_author, VERDICT_REFUSE);
+    assert_int_equal(policy->on_no_name, VERDICT_ACCEPT);
+    assert_int_equal(policy->on_unsure, VERDICT_DEFER_UNSURE);
+    assert_int_equal(policy->allow_count, 2);
+    assert_true(bytes_equal(policy->allow[1], BYTES("xn--mx-lka.example")));
+    assert_true(policy->sealer_count == 1 &&
+                bytes_equal(policy->sealers[0], BYTES("lists.example")));
+    assert_true(ip_scan(BYTES("192.0.2.1"), &ip) && networks_have(config->verify.forwarders, &ip));
+    assert_true(ip_scan(BYTES("127.0.0.9"), &ip) && networks_have(config->verify.trusted, &ip));
+    assert_true(ip_scan(BYTES("::1"), &ip) && networks_have(config->verify.trusted, &ip));
+    assert_non_null(map_find(config->verify.marked, BYTES("marked.example")));
+    assert_null(map_find(config->verify.marked, BYTES("other.example")));
+    assert_int_equal(config->verify.timeout_ms, 5000);
+    config_free(config);
+    config = parse_good(GOOD "verify: {trusted_networks: []}\n");
+    assert_int_equal(config->listeners[0].verify, VERDICT_ENFORCE);
+    assert_false(networks_have(config->verify.trusted, &ip));
     config_free(config);
 }
 
@@ -617,6 +670,7 @@ int main(void)
         cmocka_unit_test(long_socket_paths_are_refused),
         cmocka_unit_test(defaults_are_set),
         cmocka_unit_test(all_keys_are_read),
+        cmocka_unit_test(what_is_verified),
         cmocka_unit_test(local_mail_goes_to_the_mailbox_agent),
         cmocka_unit_test(every_cut_is_safe),
         cmocka_unit_test(a_missing_file_is_said),

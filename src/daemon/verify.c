@@ -1,0 +1,555 @@
+#include "daemon/verify.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "auth/arc.h"
+#include "auth/authres.h"
+#include "auth/iprev.h"
+#include "auth/spf.h"
+#include "base/memory.h"
+#include "facts/facts.h"
+#include "mail/header.h"
+#include "mail/idna.h"
+#include "mail/trace.h"
+
+enum {
+    /* More than SPF's terms, a walk of DMARC and the keys of all signatures take. */
+    ROUND_LIMIT = 40,
+    ARENA_CEILING = SPF_ARENA + AUTHOR_ARENA,
+    PIECE_LIMIT = 1 << 20, /* of text that comes at once */
+};
+
+enum step { STEP_DONE, STEP_NEEDS_FACTS, STEP_WAITS };
+
+/* A table of facts, and what is made of it: run again until it needs no more. */
+struct pursuit {
+    struct verify *verify;
+    enum step (*step)(struct verify *verify);
+    struct facts *facts;
+    struct resolving *query; /* under way; NULL: none */
+    unsigned rounds;
+    bool is_begun, is_done;
+};
+
+struct verify {
+    struct list link;
+    struct worker *worker;
+    struct generation *generation;
+    enum verdict_mode mode;
+    struct arena *arena;
+    struct ip ip;
+    struct bytes client, helo, reverse_path;
+    struct pursuit sender, name, origin;
+    /* The text so far. */
+    struct buf section; /* the header section and what came with its end; empty once that is over */
+    bool has_section;
+    struct body_hash *body;
+    struct dkim_verify *dkim;
+    struct arc_verify *arc;
+    /* What was found. */
+    struct author author;
+    struct spf_verdict spf;
+    enum iprev_result iprev;
+    struct iprev_names names;
+    struct dkim_report signatures;
+    struct arc_report chain;
+    struct dmarc_answer dmarc;
+    struct verdict verdict;
+    struct buf text; /* of the verdict */
+    /* The end. */
+    struct timer deadline;
+    verify_done *done; /* NULL: the text is not complete */
+    void *context;
+    bool is_late;
+};
+
+/* --- Facts ------------------------------------------------------------------------------------ */
+
+static void settle(struct verify *verify);
+
+/* The time is over: what is still asked gets no answer. */
+static void answer_open(struct facts *facts)
+{
+    static const struct answer nothing = {.status = ANSWER_TIMEOUT,
+                                          .reason = BYTES_INIT("the time was over")};
+    struct question question;
+    for (size_t place = 0; facts_next_open(facts, &place, &question);)
+        facts_answer(facts, question.type, question.name, &nothing);
+}
+
+static void pursue(struct pursuit *pursuit);
+
+static void on_resolved(void *context)
+{
+    struct pursuit *pursuit = context;
+    struct verify *verify = pursuit->verify;
+    pursuit->query = NULL;
+    pursue(pursuit);
+    settle(verify);
+}
+
+static void pursue(struct pursuit *pursuit)
+{
+    struct verify *verify = pursuit->verify;
+    while (pursuit->is_begun && !pursuit->is_done && !pursuit->query) {
+        switch (pursuit->step(verify)) {
+        case STEP_DONE: pursuit->is_done = true; return;
+        case STEP_WAITS: return;
+        case STEP_NEEDS_FACTS: break;
+        }
+        if (verify->is_late || pursuit->rounds++ >= ROUND_LIMIT)
+            answer_open(pursuit->facts);
+        else
+            pursuit->query =
+                resolver_resolve(verify->worker->resolver, pursuit->facts, on_resolved, pursuit);
+    }
+}
+
+static void pursuit_init(struct pursuit *pursuit, struct verify *verify,
+                         enum step (*step)(struct verify *))
+{
+    *pursuit = (struct pursuit){.verify = verify, .step = step, .facts = facts_new()};
+}
+
+static void pursuit_done(struct pursuit *pursuit)
+{
+    resolver_cancel(pursuit->query);
+    facts_free(pursuit->facts);
+}
+
+static enum step step_sender(struct verify *verify)
+{
+    struct spf_query query = {.identity = SPF_MAIL_FROM,
+                              .ip = verify->ip,
+                              .helo = verify->helo,
+                              .mail_from = verify->reverse_path,
+                              .receiver = bytes_of(verify->generation->config->hostname),
+                              .now_ms = loop_wall_ms(verify->worker->loop)};
+    enum spf_result result = spf_check(&query, verify->sender.facts, verify->arena, &verify->spf);
+    return result == SPF_NEEDS_FACTS ? STEP_NEEDS_FACTS : STEP_DONE;
+}
+
+static enum step step_name(struct verify *verify)
+{
+    verify->iprev = iprev_check(&verify->ip, verify->name.facts, &verify->names);
+    return verify->iprev == IPREV_NEEDS_FACTS ? STEP_NEEDS_FACTS : STEP_DONE;
+}
+
+/* What DMARC is told of SPF and DKIM. What is not known yet counts as unsure, so that its
+ * questions are asked along with theirs. */
+static enum dmarc_result check_dmarc(struct verify *verify, bool is_final)
+{
+    struct dmarc_identifier identifiers[1 + DKIM_SIGNATURES_MOST];
+    struct dmarc_query query = {.authors = verify->author.domains,
+                                .author_count = verify->author.count,
+                                .identifiers = identifiers};
+    struct dmarc_answer answer;
+    bool has_spf = verify->sender.is_done;
+    if (has_spf && (verify->spf.result == SPF_PASS || verify->spf.result == SPF_TEMPERROR))
+        identifiers[query.identifier_count++] =
+            (struct dmarc_identifier){.method = DMARC_BY_SPF,
+                                      .domain = verify->spf.domain,
+                                      .is_unsure = verify->spf.result == SPF_TEMPERROR};
+    for (size_t i = 0; is_final && i < verify->signatures.count; i++) {
+        const struct dkim_check *check = &verify->signatures.checks[i];
+        if (check->result == DKIM_PASS || check->result == DKIM_TEMPERROR)
+            identifiers[query.identifier_count++] =
+                (struct dmarc_identifier){.method = DMARC_BY_DKIM,
+                                          .domain = check->domain,
+                                          .is_unsure = check->result == DKIM_TEMPERROR};
+    }
+    enum dmarc_result result =
+        dmarc_check(&query, verify->origin.facts, verify->generation->psl, &answer);
+    if (is_final && result != DMARC_NEEDS_FACTS)
+        verify->dmarc = answer;
+    return result;
+}
+
+static enum step step_origin(struct verify *verify)
+{
+    struct facts *facts = verify->origin.facts;
+    int64_t now_s = loop_wall_ms(verify->worker->loop) / 1000;
+    bool has_dkim =
+        dkim_verify_finish(verify->dkim, facts, now_s, &verify->signatures) == DKIM_DONE;
+    bool has_arc = arc_verify_finish(verify->arc, facts, now_s, &verify->chain) == ARC_DONE;
+    enum dmarc_result result = check_dmarc(verify, has_dkim && verify->sender.is_done);
+    if (!has_dkim || !has_arc || result == DMARC_NEEDS_FACTS)
+        return STEP_NEEDS_FACTS;
+    return verify->sender.is_done ? STEP_DONE : STEP_WAITS;
+}
+
+/* --- The text --------------------------------------------------------------------------------- */
+
+/* The header section is complete, or the text has none: what follows it is the body. */
+static void take_section(struct verify *verify, struct bytes section, struct bytes body)
+{
+    verify->has_section = true;
+    verify->body = body_hash_new();
+    verify->dkim = dkim_verify_new(section, verify->body, NULL);
+    verify->arc = arc_verify_new(section, verify->body, NULL);
+    author_find(section, verify->arena, &verify->author);
+    body_hash_add(verify->body, body);
+    buf_free(&verify->section);
+}
+
+static void find_section(struct verify *verify, bool is_complete)
+{
+    struct bytes text = buf_view(&verify->section), rest = text;
+    struct header_field first;
+    size_t length;
+    if (header_next(&rest, &first) && first.is_odd && (rest.len || is_complete))
+        take_section(verify, BYTES_NONE, text);
+    else if (header_end(text, &length))
+        take_section(verify, bytes_sub(text, 0, length), bytes_from(text, length + 2));
+    else if (is_complete)
+        take_section(verify, text, BYTES_NONE);
+}
+
+void verify_text(struct verify *verify, struct bytes text)
+{
+    if (verify->has_section) {
+        body_hash_add(verify->body, text);
+        return;
+    }
+    /* Looking again at all of it is for sections that come in many small pieces only. */
+    size_t before = verify->section.len < 3 ? 0 : verify->section.len - 3;
+    buf_add(&verify->section, text);
+    if (verify->section.overflowed) {
+        /* The header section is too large, for which the message is refused. */
+        take_section(verify, BYTES_NONE, BYTES_NONE);
+        return;
+    }
+    struct bytes tail = bytes_from(buf_view(&verify->section), before);
+    if (before == 0 || bytes_search(tail, BYTES("\r\n\r\n")) < tail.len)
+        find_section(verify, false);
+}
+
+void verify_finish(struct verify *verify, verify_done *done, void *context)
+{
+    const struct config *config = verify->generation->config;
+    if (!verify->has_section)
+        find_section(verify, true);
+    body_hash_end(verify->body);
+    verify->done = done;
+    verify->context = context;
+    timer_set(&verify->deadline, loop_now_ms(verify->worker->loop) + config->verify.timeout_ms);
+    verify->origin.is_begun = true;
+    settle(verify);
+}
+
+/* --- The verdict ------------------------------------------------------------------------------ */
+
+/* Domains of good signatures. */
+static size_t list_passed(const struct verify *verify, struct bytes passed[DKIM_SIGNATURES_MOST])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < verify->signatures.count; i++)
+        if (verify->signatures.checks[i].result == DKIM_PASS)
+            passed[count++] = verify->signatures.checks[i].domain;
+    return count;
+}
+
+static size_t list_seals(const struct verify *verify, struct verdict_seal seals[ARC_SETS_MOST])
+{
+    size_t count = verify->chain.result == ARC_PASS ? verify->chain.instances : 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct arc_set *set = &verify->chain.sets[count - 1 - i];
+        seals[i] = (struct verdict_seal){.domain = set->sealer,
+                                         .says_pass = authres_says(set->results, "dmarc", "pass")};
+    }
+    return count;
+}
+
+static void reach_verdict(struct verify *verify)
+{
+    const struct config *config = verify->generation->config;
+    struct bytes passed[DKIM_SIGNATURES_MOST];
+    struct verdict_seal seals[ARC_SETS_MOST];
+    struct verdict_query query = {
+        .mode = verify->mode,
+        .client = verify->client,
+        .is_forwarder = networks_have(config->verify.forwarders, &verify->ip),
+        .has_name = verify->iprev == IPREV_PASS || verify->iprev == IPREV_TEMPERROR,
+        .author = &verify->author,
+        .dmarc = &verify->dmarc,
+        .spf = {.result = spf_result_name(verify->spf.result),
+                .has_failed = verify->spf.result == SPF_FAIL,
+                .domain = verify->spf.domain,
+                .record = verify->spf.record,
+                .explanation = verify->spf.explanation},
+        .dkim = {.has_signature = verify->signatures.count > 0,
+                 .passed = passed,
+                 .passed_count = list_passed(verify, passed)},
+        .seals = seals,
+        .seal_count = list_seals(verify, seals),
+    };
+    buf_init(&verify->text, VERDICT_TEXT);
+    verdict_reach(&query, &config->verify.policy, &verify->text, &verify->verdict);
+}
+
+/* Goes on with what can go on; when all is known, that is the end. */
+static void settle(struct verify *verify)
+{
+    pursue(&verify->sender);
+    pursue(&verify->name);
+    pursue(&verify->origin);
+    if (!verify->done || !verify->sender.is_done || !verify->name.is_done ||
+        !verify->origin.is_done)
+        return;
+    verify_done *done = verify->done;
+    verify->done = NULL;
+    timer_clear(&verify->deadline);
+    reach_verdict(verify);
+    done(verify->context);
+}
+
+static void hurry(struct verify *verify)
+{
+    struct pursuit *all[] = {&verify->sender, &verify->name, &verify->origin};
+    verify->is_late = true;
+    for (size_t i = 0; i < COUNT(all); i++) {
+        resolver_cancel(all[i]->query);
+        all[i]->query = NULL;
+    }
+    settle(verify);
+}
+
+static void on_deadline(void *context)
+{
+    hurry(context);
+}
+
+void verify_hurry_all(struct worker *worker)
+{
+    LIST_EACH (&worker->verifies, struct verify, link, verify)
+        hurry(verify);
+}
+
+enum verdict_action verify_verdict(const struct verify *verify, struct smtp_answer *refusal,
+                                   const char **rule)
+{
+    const struct verdict *verdict = &verify->verdict;
+    *rule = verdict->rule;
+    if (verdict->action == VERDICT_REFUSE)
+        *refusal =
+            (struct smtp_answer){verdict->code, bytes_of(verdict->status), buf_view(&verify->text)};
+    return verdict->action;
+}
+
+/* --- What is told of it ----------------------------------------------------------------------- */
+
+/* Copied into the arena; cut to nothing without room there. */
+PRINTF_LIKE(2, 3)
+static struct bytes note(struct arena *arena, const char *format, ...)
+{
+    struct bytes copy;
+    va_list values;
+    char text[AUTHRES_VALUE_LIMIT + 1];
+    va_start(values, format);
+    int len = vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    return len >= 0 && arena_copy(arena, bytes_of(text), &copy) ? copy : BYTES_NONE;
+}
+
+static struct authres_result tell_spf(const struct verify *verify)
+{
+    const struct spf_verdict *spf = &verify->spf;
+    bool is_null = verify->reverse_path.len == 0;
+    return (struct authres_result){
+        .method = "spf",
+        .result = spf_result_name(spf->result),
+        .comment = spf->problem,
+        .properties = {{"smtp.mailfrom", is_null ? BYTES_NONE : verify->reverse_path},
+                       {"smtp.helo", is_null ? verify->helo : BYTES_NONE}}};
+}
+
+static struct authres_result tell_iprev(const struct verify *verify)
+{
+    return (struct authres_result){.method = "iprev",
+                                   .result = iprev_result_name(verify->iprev),
+                                   .comment =
+                                       verify->names.count ? verify->names.list[0] : BYTES_NONE,
+                                   .properties = {{"policy.iprev", verify->client}}};
+}
+
+static struct authres_result tell_signature(const struct verify *verify, size_t number)
+{
+    const struct dkim_check *check = &verify->signatures.checks[number];
+    return (struct authres_result){.method = "dkim",
+                                   .result = dkim_result_name(check->result),
+                                   .comment = check->reason,
+                                   .properties = {{"header.d", check->domain},
+                                                  {"header.s", check->selector},
+                                                  {"header.a", check->algorithm},
+                                                  {"header.b", check->start}}};
+}
+
+static struct authres_result tell_arc(const struct verify *verify)
+{
+    const struct arc_report *chain = &verify->chain;
+    bool has_passed = chain->result == ARC_PASS;
+    return (struct authres_result){
+        .method = "arc",
+        .result = arc_result_name(chain->result),
+        .comment = has_passed ? note(verify->arena, "i=%u by %.*s", chain->instances,
+                                     BYTES_ARGS(chain->sets[chain->instances - 1].sealer))
+                              : chain->reason,
+        .properties = {{"header.oldest-pass",
+                        has_passed ? note(verify->arena, "%u", chain->oldest_pass) : BYTES_NONE},
+                       {"smtp.remote-ip", verify->client}}};
+}
+
+static struct authres_result tell_dmarc(const struct verify *verify)
+{
+    const struct dmarc_answer *dmarc = &verify->dmarc;
+    struct bytes comment = bytes_of(dmarc->reason);
+    bool is_failed = dmarc->result == DMARC_FAIL;
+    if (verify->author.status != AUTHOR_FOUND)
+        comment = bytes_of(author_problem(&verify->author));
+    else if (dmarc->has_record && !dmarc->reason)
+        comment =
+            note(verify->arena, "%s=%s at _dmarc.%.*s%s%s", dmarc_tag_name(dmarc->tag),
+                 dmarc_policy_name(dmarc->policy), BYTES_ARGS(dmarc->domain),
+                 verify->verdict.override[0] ? "; overridden: " : "", verify->verdict.override);
+    return (struct authres_result){
+        .method = "dmarc",
+        .result = dmarc_result_name(dmarc->result),
+        .comment = comment,
+        .properties = {{"header.from", dmarc->author},
+                       {"policy.dmarc",
+                        is_failed ? bytes_of(dmarc_policy_name(dmarc->disposition)) : BYTES_NONE}}};
+}
+
+void verify_print(const struct verify *verify, struct buf *out)
+{
+    struct authres_result results[DKIM_SIGNATURES_MOST + 5];
+    size_t count = 0;
+    if (verify->verdict.action == VERDICT_JUNK)
+        trace_junk(out, verify->verdict.rule);
+    results[count++] = tell_iprev(verify);
+    results[count++] = tell_spf(verify);
+    for (size_t i = 0; i < verify->signatures.count; i++)
+        results[count++] = tell_signature(verify, i);
+    if (verify->signatures.count == 0)
+        results[count++] = (struct authres_result){.method = "dkim", .result = "none"};
+    if (verify->chain.result != ARC_NONE)
+        results[count++] = tell_arc(verify);
+    results[count++] = tell_dmarc(verify);
+    authres_print(out, bytes_of(verify->generation->config->hostname), results, count);
+}
+
+void verify_log(const struct verify *verify, uint64_t id)
+{
+    const struct dmarc_answer *dmarc = &verify->dmarc;
+    struct bytes passed[DKIM_SIGNATURES_MOST];
+    size_t passed_count = list_passed(verify, passed);
+    const struct arc_report *chain = &verify->chain;
+    log_info("verdict", LOG_ID(id), LOG_TEXT("action", verdict_action_name(verify->verdict.action)),
+             LOG_TEXT("rule", verify->verdict.rule), LOG_TEXT("override", verify->verdict.override),
+             LOG_BYTES("client", verify->client), LOG_BYTES("author", dmarc->author),
+             LOG_TEXT("dmarc", dmarc_result_name(dmarc->result)),
+             LOG_TEXT("policy", dmarc->has_record ? dmarc_policy_name(dmarc->policy) : ""),
+             LOG_BYTES("record", dmarc->domain),
+             LOG_TEXT("spf", spf_result_name(verify->spf.result)),
+             LOG_BYTES("spf_domain", verify->spf.domain),
+             LOG_TEXT("dkim", dkim_result_name(verify->signatures.result)),
+             LOG_BYTES("dkim_domain", passed_count ? passed[0] : BYTES_NONE),
+             LOG_TEXT("arc", arc_result_name(chain->result)),
+             LOG_TEXT("iprev", iprev_result_name(verify->iprev)),
+             LOG_TEXT("reason", dmarc->reason ? dmarc->reason : ""));
+}
+
+bool verify_cut(const struct verify *verify, struct bytes section, struct buf *out)
+{
+    struct buf plain;
+    struct header_field field;
+    size_t length = section.len;
+    buf_init(&plain, length);
+    for (struct bytes rest = section; header_next(&rest, &field);)
+        if (!trace_is_junk_name(field.name))
+            buf_add(&plain, field.whole);
+    if (plain.len < length)
+        section = buf_view(&plain);
+    bool has_forged = authres_cut(out, section, bytes_of(verify->generation->config->hostname)) > 0;
+    if (plain.len < length && !has_forged)
+        buf_add(out, section);
+    buf_done(&plain);
+    return has_forged || section.len < length;
+}
+
+struct bytes verify_client_name(const struct verify *verify)
+{
+    return verify->names.count ? verify->names.list[0] : BYTES_NONE;
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+static bool is_checked(const struct config *config, const struct verify_claim *claim, struct ip *ip)
+{
+    return claim->mode != VERDICT_OFF && ip_scan(claim->client, ip) &&
+           !networks_have(config->relay_networks, ip) && !networks_have(config->verify.trusted, ip);
+}
+
+/* Cut to nothing without room, which SMTP's limits leave. */
+static struct bytes keep(struct verify *verify, struct bytes text)
+{
+    struct bytes copy;
+    return arena_copy(verify->arena, text, &copy) ? copy : BYTES_NONE;
+}
+
+struct verify *verify_begin(struct worker *worker, struct generation *generation,
+                            const struct verify_claim *claim)
+{
+    struct ip ip;
+    const struct config *config = generation->config;
+    if (!is_checked(config, claim, &ip))
+        return NULL;
+    struct verify *verify = NEW(struct verify);
+    verify->worker = worker;
+    verify->generation = generation_use(generation);
+    verify->mode = claim->mode;
+    verify->ip = ip;
+    verify->arena = arena_new(ARENA_CEILING);
+    verify->client = keep(verify, claim->client);
+    verify->helo = keep(verify, claim->helo);
+    verify->reverse_path = keep(verify, claim->reverse_path);
+    buf_init(&verify->section, config->limits.header_bytes + PIECE_LIMIT);
+    timer_init(&verify->deadline, worker->loop, on_deadline, verify);
+    pursuit_init(&verify->sender, verify, step_sender);
+    pursuit_init(&verify->name, verify, step_name);
+    pursuit_init(&verify->origin, verify, step_origin);
+    list_append(&worker->verifies, &verify->link);
+    verify->sender.is_begun = verify->name.is_begun = true;
+    settle(verify);
+    return verify;
+}
+
+void verify_free(struct verify *verify)
+{
+    if (!verify)
+        return;
+    list_remove(&verify->link);
+    timer_clear(&verify->deadline);
+    pursuit_done(&verify->sender);
+    pursuit_done(&verify->name);
+    pursuit_done(&verify->origin);
+    dkim_verify_free(verify->dkim);
+    arc_verify_free(verify->arc);
+    body_hash_free(verify->body);
+    buf_done(&verify->section);
+    buf_done(&verify->text);
+    arena_free(verify->arena);
+    generation_leave(verify->generation);
+    free(verify);
+}
+
+void verify_recipient(struct verify *verify, struct bytes domain)
+{
+    uint8_t room[HOST_NAME_LIMIT];
+    struct buf name = {.at = room, .cap = sizeof room, .limit = sizeof room};
+    const struct map *marked = verify->generation->config->verify.marked;
+    if (map_count(marked) && idna_to_ascii(domain, &name) && map_find(marked, buf_view(&name)))
+        verify->mode = VERDICT_MARK;
+}

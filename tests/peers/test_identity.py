@@ -1,0 +1,232 @@
+"""Is mail from whom it says: a real DNS with SPF, DKIM and DMARC records, messages signed by dkimpy, and
+what becomes of those that are not."""
+
+import email
+import email.policy
+import smtplib
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from letters import large, plain
+from nameserver import Knot
+from server import free_port, wait_for
+
+dkim = pytest.importorskip("dkim")
+
+GOOD, STRANGER = "127.0.0.2", "127.0.0.9"  # the domains' own server, and anybody
+FORGED = [
+    "Authentication-Results: mx.example.org; dmarc=pass header.from=bank.example\r\n",
+    "AUTHENTICATION-results:(a)\r\n\t\"MX.example.org\" 1; spf=pass\r\n",
+    "X-Postrider-Junk: no\r\n",
+]
+KEPT = "Authentication-Results: mx.elsewhere.example; spf=pass smtp.mailfrom=x@bank.example\r\n"
+ZONE = """
+    bank TXT "v=spf1 ip4:127.0.0.2 -all"
+    _dmarc.bank TXT "v=DMARC1; p=reject"
+    s1._domainkey.bank TXT ( {bank} )
+    shop TXT "v=spf1 ip4:127.0.0.2 -all"
+    _dmarc.shop TXT "v=DMARC1; p=quarantine; sp=none"
+    free TXT "v=spf1 -all"
+    good A 127.0.0.2
+    lists TXT "v=spf1 ip4:127.0.0.9 -all"
+    s1._domainkey.lists TXT ( {lists} )
+"""
+
+
+def make_key():
+    """A private key as PEM, and the strings of its record."""
+    pem = subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt",
+                          "rsa_keygen_bits:2048", "-quiet"], capture_output=True, check=True).stdout
+    lines = subprocess.run(["openssl", "pkey", "-pubout"], input=pem, capture_output=True,
+                           check=True).stdout.decode().splitlines()[1:-1]
+    record = "v=DKIM1; k=rsa; p=" + "".join(lines)
+    return pem, " ".join(f'"{record[at:at + 200]}"' for at in range(0, len(record), 200))
+
+
+class World:
+    """The DNS; makes Postriders that check what comes from 127.0.0.0/8."""
+
+    def __init__(self, folder):
+        self.launch = None
+        self.bank, bank = make_key()
+        self.lists, lists = make_key()
+        self.names = Knot(folder / "dns", ZONE.format(bank=bank, lists=lists)).start()
+
+    def server(self, names=None, **verify):
+        port = names or self.names.port
+        return self.launch(resolver={"servers": [f"127.0.0.1:{port}"], "dnssec": "off"},
+                           verify={"trusted_networks": [], **verify})
+
+    def sign(self, text, domain="bank.example"):
+        key = {"bank.example": self.bank, "lists.example": self.lists}[domain]
+        return dkim.sign(text, b"s1", domain.encode(), key,
+                         canonicalize=(b"relaxed", b"relaxed")) + text
+
+
+@pytest.fixture(scope="module")
+def internet(tmp_path_factory):
+    made = World(tmp_path_factory.mktemp("identity"))
+    yield made
+    made.names.stop()
+
+
+@pytest.fixture
+def world(internet, launch):
+    internet.launch = launch
+    return internet
+
+
+def send(server, text, sender, client=STRANGER):
+    """The last reply, as "550 5.7.26 …"."""
+    with smtplib.SMTP("127.0.0.1", server.mx, source_address=(client, 0), timeout=60) as session:
+        session.ehlo("client.example")
+        session.mail(sender)
+        session.rcpt("ann@example.org")
+        code, reply = session.data(text)
+        return f"{code} {reply.decode()}"
+
+
+def fields_of(message, name="authentication-results"):
+    return email.message_from_bytes(message.raw, policy=email.policy.default).get_all(name, [])
+
+
+def in_junk(server):
+    folder = server.maildir("ann@example.org") / ".Junk" / "new"
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def test_what_is_shown_to_be_its_own_is_taken(world):
+    server = world.server()
+    text = plain("by SPF", sender="boss@bank.example")
+    assert send(server, "".join(FORGED).encode() + KEPT.encode() + text, "boss@bank.example",
+                GOOD).startswith("250 ")
+    message = server.wait_message("ann@example.org")
+    ours, kept = fields_of(message)
+    assert ours.startswith("mx.example.org;") and "spf=pass smtp.mailfrom=boss@bank.example" in ours
+    assert "dmarc=pass (p=reject at _dmarc.bank.example) header.from=bank.example" in ours
+    assert kept.startswith("mx.elsewhere.example;")
+    assert not fields_of(message, "x-postrider-junk")
+    assert message.sent.endswith((KEPT.encode() + text).replace(b"\r\n", b"\n"))
+    verdict, = server.events("verdict")
+    assert verdict["dmarc"] == verdict["spf"] == "pass" and verdict["action"] == "accept"
+    assert server.events("accepted", id=verdict["id"])
+
+    # Signatures are checked before anything is cut out, and over bodies that are kept in files.
+    signed = world.sign(large("by DKIM", 2 << 20).replace(b"bob@example.org", b"boss@bank.example"))
+    assert send(server, FORGED[0].encode() + signed, "x@elsewhere.invalid").startswith("250 ")
+    results = fields_of(server.wait_messages("ann@example.org", 2)[1])
+    assert len(results) == 1 and "dkim=pass" in results[0] and "header.d=bank.example" in results[0]
+    assert "dmarc=pass" in results[0] and "spf=" in results[0]
+
+
+def test_what_is_not_is_refused_or_junk(world):
+    server = world.server()
+    text = plain("forged", sender="Boss <boss@bank.example>")
+    reply = send(server, text, "eve@lists.example")
+    assert reply.startswith("550 5.7.26 DMARC: bank.example asks for reject (p=reject at "
+                            "_dmarc.bank.example)"), reply
+    assert "SPF is pass for lists.example from 127.0.0.9" in reply
+    signed = world.sign(text).replace(b"Hello", b"Pay me")
+    assert "no DKIM signature is good" in send(server, signed, "boss@bank.example")
+    refused = server.events("refused", rule="dmarc", status="5.7.26")
+    assert len(refused) == 2 and all(each["text"].startswith("DMARC: ") for each in refused)
+
+    # Subdomains of shop may do as they like; the domain itself may not.
+    assert send(server, plain("below", sender="a@x.shop.example"), "").startswith("250 ")
+    done = subprocess.run(
+        ["swaks", "--server", f"127.0.0.1:{server.mx}", "--local-interface", STRANGER, "--silent", "2",
+         "--from", "eve@evil.invalid", "--to", "ann@example.org", "--header-From",
+         "sales@shop.example", "--header-Subject", "quarantine"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    junk, = wait_for(lambda: in_junk(server), 10)
+    raw = junk.read_bytes()
+    assert b"\nX-Postrider-Junk: yes (dmarc)\n" in raw and b"policy.dmarc=quarantine" in raw
+    assert (junk.parent.parent / "maildirfolder").exists()
+    # No DMARC record, and SPF says that it is not theirs.
+    assert send(server, plain("by SPF alone", sender="a@free.example"),
+                "a@free.example").startswith("250 ")
+    wait_for(lambda: len(in_junk(server)) == 2, 10)
+    assert [each["rule"] for each in server.events("verdict", action="junk")] == ["dmarc", "spf"]
+    assert len(server.wait_messages("ann@example.org")) == 1
+
+
+@pytest.mark.parametrize("head, why", [
+    ("From: a@free.invalid\r\nFrom: boss@bank.example\r\n", "there is more than one From field"),
+    ("From: a@free.invalid, boss@bank.example\r\n", "DMARC: bank.example asks for reject"),
+    ("From: boss@bank.example <eve@evil.invalid>\r\n", "DMARC: bank.example asks for reject"),
+    ("From: =?utf-8?q?boss=40bank.example?=\r\n", "has no address with a domain"),
+    ("From: \"boss@bank.example\r\n", "a quoted string does not end"),
+    ("Subject: none\r\n", "there is no From field"),
+])
+def test_authors_that_readers_would_see(world, head, why):
+    server = world.server()
+    reply = send(server, head.encode() + b"To: ann@example.org\r\n\r\nHello\r\n", "eve@lists.example")
+    assert reply.startswith("550 5.") and why in reply, reply
+    assert server.events("verdict", action="refuse")
+
+
+def test_the_dns_does_not_say(world):
+    server = world.server()
+    text = plain("sick", sender="a@x.sick.example")
+    assert send(server, text, "a@x.sick.example").startswith("250 ")
+    results, = fields_of(server.wait_message("ann@example.org"))
+    assert "dmarc=temperror" in results and "spf=temperror" in results
+    server = world.server(dns_error="defer")
+    assert send(server, text, "a@x.sick.example").startswith(
+        "451 4.7.26 DMARC: the DNS does not answer for what shows whether x.sick.example sent this")
+
+
+def test_only_the_message_itself_waits(world):
+    """A DNS that never answers: others come and go meanwhile, and the wait is bounded."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        server = world.server(names=silent.getsockname()[1], timeout="3s")
+        replies = []
+        waits = threading.Thread(target=lambda: replies.append(
+            send(server, plain("waits", sender="boss@bank.example"), "boss@bank.example")))
+        waits.start()
+        silent.settimeout(30)
+        silent.recv(512)
+        with smtplib.SMTP("127.0.0.1", server.submission, timeout=30) as session:
+            session.sendmail("bob@example.org", ["ann@example.org"], plain("goes on"))
+        server.wait_message("ann@example.org")
+        assert not replies
+        waits.join(30)
+        assert replies[0].startswith("250 ")
+        verdict, = server.events("verdict")
+        assert verdict["dmarc"] == verdict["spf"] == "temperror"
+
+
+def test_what_is_let_through(world):
+    text = plain("list", sender="boss@bank.example")
+    server = world.server(forwarders=[f"{STRANGER}/32"])
+    assert send(server, text, "list@lists.example").startswith("250 ")
+    assert server.events("verdict", dmarc="fail", action="accept", override="forwarder")
+    server = world.server(allow=["bank.example"])
+    assert send(server, text, "list@lists.example").startswith("250 ")
+    assert server.events("verdict", dmarc="fail", action="accept", override="allow")
+    server = world.server(mode="mark")
+    assert send(server, text, "list@lists.example").startswith("250 ")
+    results, = fields_of(server.wait_message("ann@example.org"))
+    assert "dmarc=fail" in results and "policy.dmarc=reject" in results
+    assert server.events("verdict", dmarc="fail", action="accept", rule="dmarc")
+
+
+def test_a_trusted_seal_overrides(world):
+    """A list that changed the text, and says by ARC that it was good when it came there."""
+    changed = (b"Authentication-Results: lists.example; dmarc=pass header.from=bank.example\r\n" +
+               plain("list", "[list] Hello", sender="boss@bank.example"))
+    sealed = b"".join(dkim.arc_sign(changed, b"s1", b"lists.example", world.lists,
+                                    b"lists.example")) + changed
+    server = world.server(trusted_sealers=["lists.example"])
+    assert send(server, sealed, "list@lists.example").startswith("250 ")
+    results, = [each for each in fields_of(server.wait_message("ann@example.org"))
+                if each.startswith("mx.example.org")]
+    assert "arc=pass" in results and "overridden: arc" in results
+    assert send(server, sealed.replace(b"[list]", b"[LIST]"),
+                "list@lists.example").startswith("550 5.7.26")
+    server = world.server()
+    assert send(server, sealed, "list@lists.example").startswith("550 5.7.26")
