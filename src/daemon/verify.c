@@ -12,6 +12,7 @@
 #include "facts/facts.h"
 #include "mail/header.h"
 #include "mail/idna.h"
+#include "mail/section.h"
 #include "mail/trace.h"
 
 enum {
@@ -43,7 +44,7 @@ struct verify {
     struct bytes client, helo, reverse_path;
     struct pursuit sender, name, origin;
     /* The text so far. */
-    struct buf section; /* the header section and what came with its end; empty once that is over */
+    struct section section; /* nothing is kept of it once it was found */
     bool has_section;
     struct body_hash *body;
     struct dkim_verify *dkim;
@@ -182,29 +183,16 @@ static enum step step_origin(struct verify *verify)
 
 /* --- The text --------------------------------------------------------------------------------- */
 
-/* The header section is complete, or the text has none: what follows it is the body. */
-static void take_section(struct verify *verify, struct bytes section, struct bytes body)
+static void take_section(struct verify *verify)
 {
+    struct bytes section = section_view(&verify->section);
     verify->has_section = true;
     verify->body = body_hash_new();
     verify->dkim = dkim_verify_new(section, verify->body, NULL);
     verify->arc = arc_verify_new(section, verify->body, NULL);
     author_find(section, verify->arena, &verify->author);
-    body_hash_add(verify->body, body);
-    buf_free(&verify->section);
-}
-
-static void find_section(struct verify *verify, bool is_complete)
-{
-    struct bytes text = buf_view(&verify->section), rest = text;
-    struct header_field first;
-    size_t length;
-    if (header_next(&rest, &first) && first.is_odd && (rest.len || is_complete))
-        take_section(verify, BYTES_NONE, text);
-    else if (header_end(text, &length))
-        take_section(verify, bytes_sub(text, 0, length), bytes_from(text, length + 2));
-    else if (is_complete)
-        take_section(verify, text, BYTES_NONE);
+    body_hash_add(verify->body, section_body(&verify->section));
+    section_done(&verify->section);
 }
 
 void verify_text(struct verify *verify, struct bytes text)
@@ -213,24 +201,24 @@ void verify_text(struct verify *verify, struct bytes text)
         body_hash_add(verify->body, text);
         return;
     }
-    /* Looking again at all of it is for sections that come in many small pieces only. */
-    size_t before = verify->section.len < 3 ? 0 : verify->section.len - 3;
-    buf_add(&verify->section, text);
-    if (verify->section.overflowed) {
-        /* The header section is too large, for which the message is refused. */
-        take_section(verify, BYTES_NONE, BYTES_NONE);
+    switch (section_add(&verify->section, text)) {
+    case SECTION_MORE: return;
+    case SECTION_FOUND: take_section(verify); return;
+    case SECTION_LARGE:
+        /* The message is refused for it; what was found does not matter. */
+        section_end(&verify->section);
+        take_section(verify);
         return;
     }
-    struct bytes tail = bytes_from(buf_view(&verify->section), before);
-    if (before == 0 || bytes_search(tail, BYTES("\r\n\r\n")) < tail.len)
-        find_section(verify, false);
 }
 
 void verify_finish(struct verify *verify, verify_done *done, void *context)
 {
     const struct config *config = verify->generation->config;
-    if (!verify->has_section)
-        find_section(verify, true);
+    if (!verify->has_section) {
+        section_end(&verify->section);
+        take_section(verify);
+    }
     body_hash_end(verify->body);
     verify->done = done;
     verify->context = context;
@@ -515,7 +503,7 @@ struct verify *verify_begin(struct worker *worker, struct generation *generation
     verify->client = keep(verify, claim->client);
     verify->helo = keep(verify, claim->helo);
     verify->reverse_path = keep(verify, claim->reverse_path);
-    buf_init(&verify->section, config->limits.header_bytes + PIECE_LIMIT);
+    section_init(&verify->section, config->limits.header_bytes + PIECE_LIMIT);
     timer_init(&verify->deadline, worker->loop, on_deadline, verify);
     pursuit_init(&verify->sender, verify, step_sender);
     pursuit_init(&verify->name, verify, step_name);
@@ -538,7 +526,7 @@ void verify_free(struct verify *verify)
     dkim_verify_free(verify->dkim);
     arc_verify_free(verify->arc);
     body_hash_free(verify->body);
-    buf_done(&verify->section);
+    section_done(&verify->section);
     buf_done(&verify->text);
     arena_free(verify->arena);
     generation_leave(verify->generation);
