@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "auth/authres.h"
 #include "base/memory.h"
 #include "daemon/signing.h"
 #include "mail/downgrade.h"
@@ -108,25 +109,38 @@ static void refuse(struct intake *intake, const char *rule, int code, struct byt
     intake->refusal = (struct smtp_answer){code, status, text};
 }
 
-/* RFC 6409, 8: what a submission lacks is added; mx changes nothing. */
+/* RFC 6409, 8: what a submission lacks is added. What a mail program claims that we have found out
+ * is cut out (RFC 8601, 5). */
 static void fix_submission(struct intake *intake, struct bytes section)
 {
+    struct bytes authserv_id = bytes_of(intake->generation->config->hostname);
+    struct buf honest;
+    buf_init(&honest, section.len);
+    size_t length = section.len;
+    if (authres_cut(&honest, section, authserv_id))
+        section = buf_view(&honest);
     const struct envelope *envelope = smtp_server_transaction(session_smtp(intake->session));
     struct submission submission = {
         .now_ms = loop_wall_ms(intake->worker->loop),
         .id = intake->id,
-        .hostname = bytes_of(intake->generation->config->hostname),
+        .hostname = authserv_id,
         .reverse_path = envelope->reverse_path,
     };
     enum submission_result result = submission_check(&submission, section, &intake->section);
     switch (result) {
-    case SUBMISSION_UNCHANGED: return;
-    case SUBMISSION_REWRITTEN: intake->body_skip = section.len; return;
+    case SUBMISSION_UNCHANGED:
+        if (section.len == length)
+            break;
+        buf_add(&intake->section, section);
+        intake->body_skip = length;
+        break;
+    case SUBMISSION_REWRITTEN: intake->body_skip = length; break;
     case SUBMISSION_NO_FROM:
     case SUBMISSION_SEVERAL_FROM:
         refuse(intake, "from", 554, BYTES("5.6.0"), submission_reason(result));
-        return;
+        break;
     }
+    buf_done(&honest);
 }
 
 /* What is to be signed goes out in seven bits, as a host on the way that takes no more would break

@@ -215,6 +215,18 @@ def test_what_is_let_through(world):
     assert server.events("verdict", dmarc="fail", action="accept", rule="dmarc")
 
 
+def test_mail_programs_find_nothing_out(world):
+    server = world.server()
+    text = plain("submitted")
+    with smtplib.SMTP("127.0.0.1", server.submission, timeout=30) as session:
+        session.sendmail("bob@example.org", ["ann@example.org"],
+                         "".join(FORGED[:2]).encode() + KEPT.encode() + text)
+    message = server.wait_message("ann@example.org")
+    assert fields_of(message) == [KEPT.split(": ", 1)[1].strip()]
+    assert message.sent == (KEPT.encode() + text).replace(b"\r\n", b"\n")
+    assert not server.events("verdict")
+
+
 def test_a_trusted_seal_overrides(world):
     """A list that changed the text, and says by ARC that it was good when it came there."""
     changed = (b"Authentication-Results: lists.example; dmarc=pass header.from=bank.example\r\n" +
