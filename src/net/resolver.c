@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "facts/cache.h"
 #include "facts/facts.h"
 #include "facts/hosts.h"
 #include "facts/rdata.h"
@@ -29,6 +30,8 @@ enum {
     WAITING_LIMIT = 10000,
     /* An answer has at most 64 KiB; names can grow a little as text. */
     ANSWER_ARENA = 256 * 1024,
+    /* In front of libunbound's own caches, which cost two switches of threads for a question. */
+    CACHE_BYTES = 4 << 20,
     FILE_LIMIT = 1 << 20,       /* of hosts and resolv.conf; what is behind is not read */
     ESCAPED_NAME = 253 * 4 + 1, /* each byte as \DDD */
     PATH_ROOM = 4096,
@@ -100,6 +103,7 @@ struct ground {
 struct resolver {
     struct loop *loop;
     struct ub_ctx *unbound;
+    struct cache *cache;
     struct watch *watch;
     struct timer timer;
     struct ground ground;
@@ -399,6 +403,9 @@ static void on_result(void *context, int error, struct ub_result *result)
         struct arena *arena = arena_new(ANSWER_ARENA);
         struct answer answer = {.status = ANSWER_SERVFAIL};
         read_result(query, error, result, arena, &answer);
+        cache_add(query->resolver->cache, query->type,
+                  (struct bytes){(const uint8_t *)query->name, query->len}, &answer,
+                  loop_now_ms(query->resolver->loop));
         query_answer(query, &answer);
         arena_free(arena);
     }
@@ -460,7 +467,8 @@ static void add_query(struct resolving *order, const struct question *question)
 {
     struct resolver *resolver = order->resolver;
     if (hosts_answer(buf_view(&resolver->ground.hosts), order->facts, question->type,
-                     question->name))
+                     question->name) ||
+        cache_answer(resolver->cache, order->facts, question, loop_now_ms(resolver->loop)))
         return;
     if (adopt(order, question))
         return;
@@ -717,6 +725,7 @@ struct resolver *resolver_new(struct loop *loop, const struct resolver_settings 
     ground_init(&resolver->ground, settings);
     resolver->turns = turns_new(resolver->ground.running_limit, resolver->ground.waiting_limit,
                                 random_seed(resolver));
+    resolver->cache = cache_new(CACHE_BYTES, random_seed(resolver));
     resolver->unbound = ub_ctx_create();
     bool is_good = resolver->unbound || error_set(err, errno, "libunbound");
     if (is_good && set_up(resolver, err) && begin(resolver, err) && open_watch(resolver, err))
@@ -738,6 +747,7 @@ static void release(struct resolver *resolver)
     turns_free(resolver->turns);
     map_free(resolver->orphans);
     timer_clear(&resolver->timer);
+    cache_free(resolver->cache);
     ground_done(&resolver->ground);
     free(resolver);
 }
