@@ -56,6 +56,7 @@ struct config {
         struct networks *forwarders; /* whose failures are not held against them */
         struct map *marked;          /* local domains, lower case A-labels, that want mail marked
                                         and nothing more */
+        bool has_received_spf;       /* that field is written, too */
         int64_t timeout_ms;          /* how long a message waits for the DNS at most */
     } verify;
     char *junk_detail;                     /* "+Junk", for junk by deliver.lmtp; NULL: none */

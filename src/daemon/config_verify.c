@@ -10,6 +10,7 @@ const char *const draft_listener_modes[] = {"off", "mark", "enforce", "default",
 const char *const draft_domain_modes[] = {"enforce", "mark", NULL};
 static const char *const mode_words[] = {"off", "mark", "enforce", NULL};
 static const char *const action_words[] = {"accept", "junk", "refuse", NULL};
+static const char *const switch_words[] = {"off", "on", NULL};
 static const char *const unsure_words[] = {"accept", "defer", NULL};
 
 static void add_name(struct schema *schema, struct draft *draft, const struct schema_text *text,
@@ -103,6 +104,8 @@ static const struct schema_key verify_keys[] = {
      .help = "domains of authors whose mail is taken though it fails, subdomains too"},
     {"trusted_sealers", SCHEMA_FORM, 0, NULL, .read = read_sealers,
      .help = "domains whose ARC seals are believed"},
+    {"received_spf", SCHEMA_WORD, AT(verify.received_spf), "off", .words = switch_words,
+     .help = "write the field Received-SPF, too"},
     {"timeout", SCHEMA_DURATION, AT(config.verify.timeout_ms), "20s", 100, 5 * 60 * 1000,
      .help = "how long a message waits for the DNS"},
 };
@@ -136,6 +139,7 @@ void draft_build_verify(struct schema *schema, struct draft *draft)
         .sealers = take_names(draft, verify->sealers, verify->sealer_count),
         .sealer_count = verify->sealer_count,
     };
+    config->verify.has_received_spf = verify->received_spf;
     if (!verify->has_trusted) {
         bool is_added = networks_add(config->verify.trusted, BYTES("127.0.0.0/8"), hint) &&
                         networks_add(config->verify.trusted, BYTES("::1"), hint);

@@ -7,7 +7,7 @@
 #include "auth/arc.h"
 #include "auth/authres.h"
 #include "auth/iprev.h"
-#include "auth/spf.h"
+#include "auth/spf_field.h"
 #include "base/memory.h"
 #include "facts/facts.h"
 #include "mail/header.h"
@@ -120,14 +120,19 @@ static void pursuit_done(struct pursuit *pursuit)
     facts_free(pursuit->facts);
 }
 
-static enum step step_sender(struct verify *verify)
+static struct spf_query query_sender(const struct verify *verify)
 {
-    struct spf_query query = {.identity = SPF_MAIL_FROM,
+    return (struct spf_query){.identity = SPF_MAIL_FROM,
                               .ip = verify->ip,
                               .helo = verify->helo,
                               .mail_from = verify->reverse_path,
                               .receiver = bytes_of(verify->generation->config->hostname),
                               .now_ms = loop_wall_ms(verify->worker->loop)};
+}
+
+static enum step step_sender(struct verify *verify)
+{
+    struct spf_query query = query_sender(verify);
     enum spf_result result = spf_check(&query, verify->sender.facts, verify->arena, &verify->spf);
     return result == SPF_NEEDS_FACTS ? STEP_NEEDS_FACTS : STEP_DONE;
 }
@@ -416,6 +421,10 @@ void verify_print(const struct verify *verify, struct buf *out)
     size_t count = 0;
     if (verify->verdict.action == VERDICT_JUNK)
         trace_junk(out, verify->verdict.rule);
+    if (verify->generation->config->verify.has_received_spf) {
+        struct spf_query query = query_sender(verify);
+        spf_print_received(out, &query, &verify->spf);
+    }
     results[count++] = tell_iprev(verify);
     results[count++] = tell_spf(verify);
     for (size_t i = 0; i < verify->signatures.count; i++)

@@ -99,7 +99,7 @@ def in_junk(server):
 
 
 def test_what_is_shown_to_be_its_own_is_taken(world):
-    server = world.server()
+    server = world.server(received_spf="on")
     text = plain("by SPF", sender="boss@bank.example")
     assert send(server, "".join(FORGED).encode() + KEPT.encode() + text, "boss@bank.example",
                 GOOD).startswith("250 ")
@@ -108,6 +108,8 @@ def test_what_is_shown_to_be_its_own_is_taken(world):
     assert ours.startswith("mx.example.org;") and "spf=pass smtp.mailfrom=boss@bank.example" in ours
     assert "dmarc=pass (p=reject at _dmarc.bank.example) header.from=bank.example" in ours
     assert kept.startswith("mx.elsewhere.example;")
+    spf, = fields_of(message, "received-spf")
+    assert spf.startswith("pass ") and "client-ip=127.0.0.2" in spf
     assert not fields_of(message, "x-postrider-junk")
     assert message.sent.endswith((KEPT.encode() + text).replace(b"\r\n", b"\n"))
     verdict, = server.events("verdict")
