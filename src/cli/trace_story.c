@@ -13,6 +13,10 @@ static const struct {
 } stories[] = {
     {"accepted", "accepted[ from {client}][ (helo {helo})] as {from|<>} for {nrcpt#recipient}, "
                  "{size#byte}[, {protocol}][ on {listener}]"},
+    {"verdict",
+     "checked whether it is from {author|anybody}: DMARC {dmarc}[ ({reason})][ (the owner's "
+     "policy is {policy})], SPF {spf}[ for {spf_domain}], DKIM {dkim}[ for {dkim_domain}], "
+     "ARC {arc}, reverse name {iprev}; {action}[ (rule {rule})][, overridden: {override}]"},
     {"recipient", "for {to}[, expanded from {orig}]"},
     {"refused", "refused[ {client}][ (helo {helo})][ from {from}][ to {to}]: {code}[ {status}][ "
                 "{text}][ (rule {rule})]"},
