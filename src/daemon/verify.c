@@ -143,8 +143,22 @@ static enum step step_name(struct verify *verify)
     return verify->iprev == IPREV_NEEDS_FACTS ? STEP_NEEDS_FACTS : STEP_DONE;
 }
 
-/* What DMARC is told of SPF and DKIM. What is not known yet counts as unsure, so that its
- * questions are asked along with theirs. */
+/* What SPF says to DMARC; false: nothing. What it has not said yet counts as unsure, so that
+ * DMARC's questions are asked meanwhile. */
+static bool identify_sender(const struct verify *verify, struct dmarc_identifier *out)
+{
+    const struct spf_verdict *spf = &verify->spf;
+    struct bytes path = verify->reverse_path;
+    if (!verify->sender.is_done) {
+        struct bytes domain = bytes_from(path, bytes_find_last(path, '@') + 1);
+        *out = (struct dmarc_identifier){DMARC_BY_SPF, path.len ? domain : verify->helo, true};
+        return true;
+    }
+    *out = (struct dmarc_identifier){DMARC_BY_SPF, spf->domain, spf->result == SPF_TEMPERROR};
+    return spf->result == SPF_PASS || spf->result == SPF_TEMPERROR;
+}
+
+/* is_final: SPF and DKIM are through, and the answer is kept. */
 static enum dmarc_result check_dmarc(struct verify *verify, bool is_final)
 {
     struct dmarc_identifier identifiers[1 + DKIM_SIGNATURES_MOST];
@@ -152,19 +166,13 @@ static enum dmarc_result check_dmarc(struct verify *verify, bool is_final)
                                 .author_count = verify->author.count,
                                 .identifiers = identifiers};
     struct dmarc_answer answer;
-    bool has_spf = verify->sender.is_done;
-    if (has_spf && (verify->spf.result == SPF_PASS || verify->spf.result == SPF_TEMPERROR))
-        identifiers[query.identifier_count++] =
-            (struct dmarc_identifier){.method = DMARC_BY_SPF,
-                                      .domain = verify->spf.domain,
-                                      .is_unsure = verify->spf.result == SPF_TEMPERROR};
+    query.identifier_count += identify_sender(verify, &identifiers[0]);
     for (size_t i = 0; is_final && i < verify->signatures.count; i++) {
         const struct dkim_check *check = &verify->signatures.checks[i];
-        if (check->result == DKIM_PASS || check->result == DKIM_TEMPERROR)
+        bool is_unsure = check->result == DKIM_TEMPERROR;
+        if (check->result == DKIM_PASS || is_unsure)
             identifiers[query.identifier_count++] =
-                (struct dmarc_identifier){.method = DMARC_BY_DKIM,
-                                          .domain = check->domain,
-                                          .is_unsure = check->result == DKIM_TEMPERROR};
+                (struct dmarc_identifier){DMARC_BY_DKIM, check->domain, is_unsure};
     }
     enum dmarc_result result =
         dmarc_check(&query, verify->origin.facts, verify->generation->psl, &answer);
