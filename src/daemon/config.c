@@ -96,12 +96,6 @@ static const struct schema_key outbound_keys[] = {
 };
 static const struct schema_table outbound_table = {"outbound", outbound_keys, COUNT(outbound_keys)};
 
-static const struct schema_key auth_keys[] = {
-    {"hash_cost", SCHEMA_NUMBER, AT(hash_cost), "5", 1, 11,
-     .help = "of new passwords' yescrypt hashes; one more takes twice the time and memory"},
-};
-static const struct schema_table auth_table = {"auth", auth_keys, COUNT(auth_keys)};
-
 static const struct schema_key log_keys[] = {
     {"level", SCHEMA_WORD, AT(log_level), "info", .words = level_words,
      .help = "the least that is logged"},
@@ -197,7 +191,8 @@ static const struct schema_key top_keys[] = {
      .help = "folder of the account directory (default SPOOL/accounts)"},
     {"keys", SCHEMA_TEXT, AT(keys), NULL,
      .help = "folder of private keys that postrider makes (default SPOOL/keys)"},
-    {"auth", SCHEMA_MAP, .table = &auth_table, .help = "logging in"},
+    {"auth", SCHEMA_MAP, .table = &draft_auth_table, .help = "logging in"},
+    {"oauth", SCHEMA_MAP, .table = &draft_oauth_table, .help = "logging in with tokens"},
     {"user", SCHEMA_TEXT, AT(user), NULL, .help = "to become when started as root"},
     {"workers", SCHEMA_NUMBER, AT(workers), "1", 1, CONFIG_WORKER_LIMIT,
      .help = "processes that accept and deliver, each with a shard of the spool"},
@@ -342,7 +337,6 @@ static void build_values(struct schema *schema, struct draft *draft)
     draft_rate(schema, &draft->rate, "queue.rate", &config->queue.rate);
     config->user = draft->user.at;
     config->workers = (unsigned)draft->workers;
-    config->auth.hash_cost = (unsigned)draft->hash_cost;
     config->log_level = (enum log_level)draft->log_level;
     config->log_format = (enum log_format)draft->log_format;
     config->outbound.families = (enum address_families)draft->families;
@@ -423,6 +417,7 @@ static void build_listeners(struct schema *schema, struct draft *draft)
         listener->smtp = draft->smtp;
         listener->smtp.hostname = bytes_of(config->hostname);
         listener->smtp.role = listener->role;
+        listener->smtp.logins = listener->has_auth ? config->auth.mechanisms : 0;
         listener->smtp.tls = draft->listener_tls[i] == DRAFT_TLS_DEFAULT
                                  ? default_tls(draft, listener->role)
                                  : (enum smtp_server_tls)draft->listener_tls[i];
@@ -468,6 +463,7 @@ static void build(struct schema *schema, struct draft *draft)
     build_values(schema, draft);
     build_paths(schema, draft);
     build_resolver(draft);
+    draft_build_auth(schema, draft);
     draft_build_certificates(schema, draft);
     build_secrets(draft);
     build_junk_detail(schema, draft);

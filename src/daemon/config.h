@@ -22,6 +22,7 @@ struct config_listener {
     uint16_t port;
     enum smtp_role role;              /* mx or submission */
     enum verdict_mode verify;         /* VERDICT_OFF for submission */
+    bool has_auth;                    /* people may log in */
     struct smtp_server_settings smtp; /* views into the config */
 };
 
@@ -40,6 +41,13 @@ struct config_certificate {
 };
 
 struct keyring; /* policy/keyring.h */
+
+/* Tokens of one issuer (auth/jwt.h). */
+struct config_oauth {
+    const char *issuer, *audience, *claim;
+    const char *keys; /* a file, one of the secrets; NULL: no tokens */
+    int64_t leeway_ms;
+};
 
 struct config {
     struct arena *arena; /* all texts and arrays below */
@@ -91,8 +99,13 @@ struct config {
         bool has_no_tickets;
     } tls; /* of incoming sessions; what a listener has is in its smtp.tls */
     struct {
-        unsigned hash_cost; /* of yescrypt, 1-11 */
+        unsigned mechanisms;        /* offered where a listener has auth: bits 1 << SASL_… */
+        bool allows_clear_loopback; /* without TLS, on this host */
+        bool allows_any_sender;     /* not an account's own addresses only */
+        uint32_t messages_per_day, recipients_per_day; /* 0: any */
+        unsigned hash_cost;                            /* of yescrypt, 1-11 */
     } auth;
+    struct config_oauth oauth;
     struct {
         int64_t connect_timeout_ms;
         enum address_families families;

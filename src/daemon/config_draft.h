@@ -19,12 +19,22 @@ struct draft_verify {
     bool has_trusted;
 };
 
+/* `auth:` and `oauth:` as they were read. */
+struct draft_auth {
+    unsigned mechanisms, mechanisms_line; /* line 0: none were named */
+    unsigned cleartext, senders;
+    uint64_t messages, recipients, hash_cost;
+    struct schema_text issuer, audience, keys, claim;
+    int64_t leeway_ms;
+};
+
 struct draft {
     struct config config; /* becomes the result */
     struct smtp_server_settings smtp;
     struct schema_text hostname, mailbox, lmtp, junk_detail, run, user, spool_path, rate, accounts,
         keys;
-    uint64_t workers, seed, hash_cost;
+    uint64_t workers, seed;
+    struct draft_auth auth;
     unsigned log_level, log_format, spool_sync, families;
     struct schema_text trust_anchor;
     unsigned dnssec;
@@ -77,5 +87,9 @@ bool draft_is_local_part(struct bytes text);
 void draft_rate(struct schema *schema, const struct schema_text *text, const char *key,
                 struct rate *out);
 
+/* Settles what auth: and oauth: come to, before the listeners are. */
+void draft_build_auth(struct schema *schema, struct draft *draft);
+
 extern const struct schema_table draft_verify_table;
-extern const struct schema_table draft_listener_table, draft_domain_table, draft_route_table;
+extern const struct schema_table draft_listener_table, draft_domain_table, draft_route_table,
+    draft_auth_table, draft_oauth_table;

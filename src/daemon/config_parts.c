@@ -32,8 +32,10 @@ void draft_read_tls(struct schema *schema, yaml_node_t *node, void *target)
 
 struct draft_listener {
     struct schema_text address;
-    unsigned role, tls, verify;
+    unsigned role, auth, tls, verify;
 };
+
+enum { AUTH_BY_ROLE, AUTH_ON, AUTH_OFF };
 
 static const char *const tls_words[] = {[SERVER_TLS_NONE] = "none",
                                         [SERVER_TLS_OFFERED] = "starttls",
@@ -41,12 +43,15 @@ static const char *const tls_words[] = {[SERVER_TLS_NONE] = "none",
                                         [SERVER_TLS_IMPLICIT] = "implicit",
                                         NULL};
 static const char *const role_words[] = {"mx", "submission", NULL};
+static const char *const auth_words[] = {"role", "on", "off", NULL};
 
 static const struct schema_key listener_keys[] = {
     {"address", SCHEMA_TEXT, offsetof(struct draft_listener, address), NULL,
      .help = "\"IP:PORT\"; IPv6 in brackets; 0.0.0.0 and [::] for all"},
     {"role", SCHEMA_WORD, offsetof(struct draft_listener, role), "mx", .words = role_words,
      .help = "mx: from other servers; submission: from mail clients"},
+    {"auth", SCHEMA_WORD, offsetof(struct draft_listener, auth), "role", .words = auth_words,
+     .help = "may people log in? role: on submission, not on mx"},
     {"tls", SCHEMA_WORD, offsetof(struct draft_listener, tls), NULL, .words = tls_words,
      .help = "with a certificate: starttls for mx, required for submission; else none"},
     {"verify", SCHEMA_WORD, offsetof(struct draft_listener, verify), "default",
@@ -114,11 +119,14 @@ static void add_listener(struct schema *schema, struct draft *draft,
         return;
     }
     memcpy(copy, host.at, host.len);
-    struct config_listener result = {.address = listener->address.at,
-                                     .host = copy,
-                                     .port = port,
-                                     .role = listener->role == DRAFT_MX ? ROLE_MX : ROLE_SUBMISSION,
-                                     .verify = (enum verdict_mode)listener->verify};
+    struct config_listener result = {
+        .address = listener->address.at,
+        .host = copy,
+        .port = port,
+        .role = listener->role == DRAFT_MX ? ROLE_MX : ROLE_SUBMISSION,
+        .has_auth = listener->auth == AUTH_ON ||
+                    (listener->auth == AUTH_BY_ROLE && listener->role == DRAFT_SUBMISSION),
+        .verify = (enum verdict_mode)listener->verify};
     for (size_t i = 0; i < config->listener_count; i++)
         if (is_same_place(&draft->listeners[i], &result)) {
             schema_problem(schema, line, "\"%.80s\" is taken by the listener in line %u",

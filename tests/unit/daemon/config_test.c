@@ -167,6 +167,20 @@ static const struct {
     {"delimiter", GOOD "domains: [{name: a.example, delimiter: \"++\"}]\n",
      "c.yaml:3: \"domains.delimiter\" takes one mark such as \"+\" or \"-\", or \"\"\n"},
 
+    {"mechanisms are a list", GOOD "auth: {mechanisms: plain}\n",
+     "c.yaml:3: \"auth.mechanisms\" takes a list: [plain, scram-sha-256]\n"},
+    {"unknown mechanism", GOOD "auth: {mechanisms: [cram-md5]}\n",
+     "c.yaml:3: \"auth.mechanisms\": cram-md5 is not known here; there are PLAIN, LOGIN, "
+     "SCRAM-SHA-256, SCRAM-SHA-256-PLUS, OAUTHBEARER, XOAUTH2, EXTERNAL\n"},
+    {"tokens without keys", GOOD "auth: {mechanisms: [plain, xoauth2]}\n",
+     "c.yaml:3: \"auth.mechanisms\": tokens need \"oauth\", with the issuer's keys\n"},
+    {"half of OAuth", GOOD "oauth: {issuer: a, keys: b}\n",
+     "c.yaml:3: \"oauth\" takes issuer, audience and keys, all three\n"},
+    {"logins in clear", GOOD "auth: {cleartext: always}\n",
+     "c.yaml:3: \"auth.cleartext\" takes never or loopback, not \"always\"\n"},
+    {"a listener's logins", "hostname: a.b\nlisten: [{address: \"1.2.3.4:25\", auth: maybe}]\n",
+     "c.yaml:2: \"listen.auth\" takes role, on or off, not \"maybe\"\n"},
+
     {"both deliveries", GOOD "deliver: {mailbox: a, lmtp: \"unix:/b\"}\n",
      "c.yaml:3: \"deliver\" has both mailbox and lmtp; local mail goes to one place, remove the "
      "other\n"},
@@ -195,8 +209,8 @@ static const struct {
      "c.yaml:2: \"listen\" takes a list: [first, second]\n"
      "c.yaml:3: \"workers\" takes a number from 1 to 32, not \"0\"\n"
      "c.yaml:4: unknown key \"x\"; known are: hostname, listen, domains, deliver, verify, relay, "
-     "routes, outbound, resolver, spool, run, accounts, keys, auth, user, workers, log, limits, "
-     "queue, tls\n"},
+     "routes, outbound, resolver, spool, run, accounts, keys, auth, oauth, user, workers, log, "
+     "limits, queue, tls\n"},
 };
 
 /* Parses a copy that ends where its memory ends. */
@@ -449,6 +463,46 @@ static void what_is_verified(void **state)
     config_free(config);
 }
 
+/* Which mechanisms a listener has. */
+static void logins_are_configured(void **state)
+{
+    enum {
+        OAUTH = 1 << SASL_OAUTHBEARER | 1 << SASL_XOAUTH2,
+        ALL = (1 << SASL_MECHANISM_COUNT) - 1
+    };
+    static const struct {
+        const char *text;
+        unsigned mx, submission;
+    } cases[] = {
+        {"", 0, ALL & ~OAUTH},
+        {"oauth: {issuer: i, audience: a, keys: jwks.json}\n", 0, ALL},
+        {"auth: {mechanisms: [Plain, scram-sha-256]}\n", 0,
+         1 << SASL_PLAIN | 1 << SASL_SCRAM_SHA_256},
+        {"auth: {mechanisms: []}\n", 0, 0},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct buf text;
+        buf_init(&text, 1000);
+        buf_addf(&text,
+                 "hostname: a.b\nlisten: [{address: \"1.2.3.4:25\"}, {address: \"1.2.3.4:587\","
+                 " role: submission}, {address: \"1.2.3.4:26\", auth: on}, {address: "
+                 "\"1.2.3.4:588\", role: submission, auth: off}]\n%s",
+                 cases[i].text);
+        buf_add_byte(&text, 0);
+        struct config *config = parse_good((const char *)text.at);
+        assert_int_equal(config->listeners[0].smtp.logins, cases[i].mx);
+        assert_int_equal(config->listeners[1].smtp.logins, cases[i].submission);
+        assert_int_equal(config->listeners[2].smtp.logins, cases[i].submission);
+        assert_int_equal(config->listeners[3].smtp.logins, 0);
+        assert_false(config->auth.allows_clear_loopback || config->auth.allows_any_sender);
+        assert_int_equal(config->auth.messages_per_day, 1000);
+        assert_int_equal(config->auth.recipients_per_day, 200);
+        assert_int_equal(config->secret_count, config->oauth.keys ? 1 : 0);
+        config_free(config);
+        buf_done(&text);
+    }
+}
+
 static void local_mail_goes_to_the_mailbox_agent(void **state)
 {
     struct config *config =
@@ -671,6 +725,7 @@ int main(void)
         cmocka_unit_test(defaults_are_set),
         cmocka_unit_test(all_keys_are_read),
         cmocka_unit_test(what_is_verified),
+        cmocka_unit_test(logins_are_configured),
         cmocka_unit_test(local_mail_goes_to_the_mailbox_agent),
         cmocka_unit_test(every_cut_is_safe),
         cmocka_unit_test(a_missing_file_is_said),
