@@ -12,6 +12,8 @@
 #include "base/memory.h"
 #include "daemon/keeper_directory.h"
 #include "daemon/keeper_login.h"
+#include "daemon/keeper_token.h"
+#include "daemon/keeper_usage.h"
 #include "daemon/keeper_sign.h"
 
 enum {
@@ -200,9 +202,8 @@ static void begin(struct keeper_job *job)
     case KEEPER_SIGN:
     case KEEPER_PUBLIC_KEY: begin_signature(job); return;
     case KEEPER_CREDENTIAL: answer_credential(job); return;
-    case KEEPER_VERIFY_TOKEN:
-        keeper_job_end(job, KEEPER_UNAVAILABLE, "no keys for tokens are configured");
-        return;
+    case KEEPER_VERIFY_TOKEN: keeper_token_begin(job); return;
+    case KEEPER_SPEND: keeper_usage_begin(job); return;
     case KEEPER_VERIFY_PASSWORD:
     case KEEPER_SCRAM_SALT:
     case KEEPER_SCRAM_PROOF:
@@ -330,6 +331,7 @@ static void on_reload(void *context, struct config *config_owned)
     use_secrets(keeper);
     keeper_login_reload(keeper);
     keeper_directory_reload(keeper);
+    keeper_token_reload(keeper);
     config_free(old);
 }
 
@@ -384,7 +386,7 @@ static bool keeper_open(struct keeper *keeper, struct child *child, struct error
     loop_on_turn(keeper->loop, on_turn, keeper);
     keeper->quick = keeper_pool_new(keeper->loop, QUICK_THREADS, QUICK_LIMIT, QUICK_LIMIT,
                                     child->config->queue.seed);
-    if (!keeper_login_open(keeper, err))
+    if (!keeper_login_open(keeper, err) || !keeper_usage_open(keeper, err))
         return false;
     keeper_directory_open(keeper);
     keeper->orders = orders_open(keeper->loop, child, &order_events, keeper, err);
@@ -398,6 +400,8 @@ static void keeper_close(struct keeper *keeper)
     keeper_pool_free(keeper->quick);
     keeper_directory_close(keeper);
     keeper_login_close(keeper);
+    keeper_token_reload(keeper);
+    usage_close(keeper->usage);
     if (keeper->loop)
         loop_on_turn(keeper->loop, NULL, NULL);
     loop_free(keeper->loop);

@@ -12,6 +12,7 @@
 #include "daemon/keeper_request.h"
 #include "daemon/keeper_secrets.h"
 #include "daemon/orders.h"
+#include "daemon/usage.h"
 #include "daemon/password.h"
 
 struct keeper_login;
@@ -32,6 +33,8 @@ struct keeper {
     int directory_fd;                /* the list of mailboxes; -1: not made, or not wanted */
     int64_t directory_version;
     struct timer directory_timer;
+    struct jwt_keys *token_keys; /* NULL: not read yet */
+    struct usage *usage;
     bool is_stopping;
 };
 

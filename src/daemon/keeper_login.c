@@ -266,6 +266,7 @@ void keeper_login_begin(struct keeper_job *job)
         conclude(job, "");
         return;
     case KEEPER_VERIFY_TOKEN:
+    case KEEPER_SPEND:
     case KEEPER_SIGN:
     case KEEPER_PUBLIC_KEY:
     case KEEPER_CREDENTIAL: break;

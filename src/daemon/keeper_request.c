@@ -54,6 +54,8 @@ bool keeper_request_print(struct buf *out, const struct keeper_request *request)
     buf_add_byte(out, (uint8_t)request->kind);
     buf_add_byte(out, (uint8_t)request->scheme);
     buf_add_byte(out, (uint8_t)request->hash);
+    packed_add_number(out, request->messages_per_day);
+    packed_add_number(out, request->recipients_per_day);
     print_fields(out, request, request_fields, COUNT(request_fields));
     return !out->overflowed;
 }
@@ -61,15 +63,20 @@ bool keeper_request_print(struct buf *out, const struct keeper_request *request)
 bool keeper_request_scan(struct bytes packet, struct keeper_request *out)
 {
     uint8_t kind, scheme, hash;
+    uint64_t messages, recipients;
     struct keeper_request request = {.kind = KEEPER_SIGN};
     if (!packed_take_byte(&packet, KEEPER_KIND_COUNT - 1, &kind) ||
         !packed_take_byte(&packet, KEEPER_RSA_RAW, &scheme) ||
         !packed_take_byte(&packet, KEEPER_SHA1, &hash) ||
+        !packed_take_number(&packet, UINT32_MAX, &messages) ||
+        !packed_take_number(&packet, UINT32_MAX, &recipients) ||
         !scan_fields(packet, &request, request_fields, COUNT(request_fields)))
         return false;
     request.kind = (enum keeper_kind)kind;
     request.scheme = (enum keeper_scheme)scheme;
     request.hash = (enum keeper_hash)hash;
+    request.messages_per_day = (uint32_t)messages;
+    request.recipients_per_day = (uint32_t)recipients;
     *out = request;
     return true;
 }
@@ -113,6 +120,7 @@ bool keeper_kind_is_login(enum keeper_kind kind)
     case KEEPER_VERIFY_TOKEN:
     case KEEPER_ACCOUNT: return true;
     case KEEPER_SCRAM_SALT:
+    case KEEPER_SPEND:
     case KEEPER_SIGN:
     case KEEPER_PUBLIC_KEY:
     case KEEPER_CREDENTIAL: return false;

@@ -12,6 +12,9 @@ enum keeper_kind {
     KEEPER_SCRAM_PROOF, /* user, message: AuthMessage, secret: ClientProof → signature */
     KEEPER_VERIFY_TOKEN, /* user (may be empty), secret: the token */
     KEEPER_ACCOUNT,      /* user, whom something else has identified: a client certificate */
+    KEEPER_SPEND,        /* user: an account's address, message: eight bytes a recipient, a hash of
+                            it; with both limits: counts a message, or KEEPER_NO with the
+                            reason "messages" or "recipients" */
     KEEPER_SIGN,         /* user: the key's name, scheme, hash, secret: the bytes → signature */
     KEEPER_PUBLIC_KEY,   /* user: the key's name → signature: SubjectPublicKeyInfo in DER */
     KEEPER_CREDENTIAL,   /* user: a secret file's name → signature: its content, without the
@@ -48,6 +51,7 @@ struct keeper_request {
     struct bytes message;
     struct bytes peer;      /* of what a client asked for: its address, for bans and the log */
     struct bytes mechanism; /* the same: "PLAIN", for the log */
+    uint32_t messages_per_day, recipients_per_day; /* for KEEPER_SPEND; 0: any */
 };
 
 enum keeper_status {

@@ -178,9 +178,8 @@ EVP_PKEY *secrets_key(struct secrets *secrets, struct bytes name, struct error *
     return secret->key;
 }
 
-bool secrets_text(struct secrets *secrets, struct bytes name, struct bytes *out, struct error *err)
+bool secrets_file(struct secrets *secrets, struct bytes name, struct bytes *out, struct error *err)
 {
-    struct bytes rest;
     const struct secret *secret = look_up(secrets, name, err);
     if (secret && !secret->text) {
         error_set(err, 0, "it is a private key");
@@ -188,7 +187,16 @@ bool secrets_text(struct secrets *secrets, struct bytes name, struct bytes *out,
     }
     if (!secret)
         return error_wrap(err, "secret %.*s", BYTES_ARGS(bytes_sub(name, 0, 100)));
-    (void)bytes_cut((struct bytes){secret->text, secret->len}, '\n', out, &rest);
+    *out = (struct bytes){secret->text, secret->len};
+    return true;
+}
+
+bool secrets_text(struct secrets *secrets, struct bytes name, struct bytes *out, struct error *err)
+{
+    struct bytes rest, file;
+    if (!secrets_file(secrets, name, &file, err))
+        return false;
+    (void)bytes_cut(file, '\n', out, &rest);
     if (out->len && out->at[out->len - 1] == '\r')
         out->len--;
     return true;

@@ -26,6 +26,9 @@ void secrets_move(struct secrets *secrets, const char *folder);
 /* A private key from a file in PEM; borrowed. NULL and err: there is none of that name, or the file
  * is none. */
 EVP_PKEY *secrets_key(struct secrets *secrets, struct bytes name, struct error *err);
-/* A file's content up to the end of its first line. False and err as above. */
+/* A file's content, not of a private key; borrowed. False and err as above. */
+MUST_CHECK bool secrets_file(struct secrets *secrets, struct bytes name, struct bytes *out,
+                             struct error *err);
+/* The same up to the end of its first line. */
 MUST_CHECK bool secrets_text(struct secrets *secrets, struct bytes name, struct bytes *out,
                              struct error *err);
