@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "daemon/intake.h"
+#include "daemon/login.h"
 #include "daemon/verify.h"
 
 /* A listening socket with its place in the configuration. */
@@ -26,8 +27,9 @@ struct inbound {
     struct session *session;
     struct intake *intake;  /* the message under way; NULL: none */
     struct verify *verify;  /* of the transaction before its message; NULL: none */
-    struct arena *verdicts; /* texts of the newest recipient's verdict */
-    bool may_relay;
+    struct arena *verdicts; /* texts of the newest verdict */
+    struct login *login;    /* NULL: nobody has tried */
+    bool may_relay;         /* by its address */
 };
 
 enum { VERDICT_ARENA = 1 << 20 };
@@ -58,7 +60,25 @@ static void log_refused(const struct inbound *inbound, struct bytes to, struct b
              LOG_BYTES("from", transaction ? transaction->reverse_path : BYTES_NONE),
              LOG_BYTES("to", to), LOG_INT("code", answer->code),
              LOG_BYTES("status", answer->status), LOG_BYTES("rule", rule),
-             LOG_BYTES("text", answer->text));
+             LOG_BYTES("text", answer->text), LOG_OPTIONAL_BYTES("user", smtp_server_user(smtp)));
+}
+
+/* An account sends as itself (policy/sender.h). */
+static struct smtp_answer check_sender(const struct inbound *inbound,
+                                       const struct sender_rights *rights)
+{
+    const struct config *config = inbound->generation->config;
+    struct bytes path = smtp_server_transaction(session_smtp(inbound->session))->reverse_path;
+    if (config->auth.allows_any_sender)
+        return fine;
+    arena_reset(inbound->verdicts);
+    struct sender_verdict verdict =
+        sender_check_path(config->recipients, rights, path, inbound->verdicts);
+    if (verdict.is_accepted)
+        return fine;
+    struct smtp_answer answer = {verdict.code, verdict.status, verdict.text};
+    log_refused(inbound, BYTES_NONE, bytes_of(verdict.rule), &answer);
+    return answer;
 }
 
 static struct smtp_answer on_mail(void *context, struct session *session)
@@ -71,11 +91,18 @@ static struct smtp_answer on_mail(void *context, struct session *session)
         log_refused(inbound, BYTES_NONE, BYTES("low-water"), &intake_disk_full);
         return intake_disk_full;
     }
-    /* Nobody can log in yet, so submission is for those who may relay (RFC 6409, 4.3). */
+    const struct sender_rights *rights = login_rights(inbound->login);
+    if (rights)
+        return check_sender(inbound, rights);
+    /* RFC 6409, 4.3: submission is for those who are known. */
     if (inbound->listener->role == ROLE_SUBMISSION && !inbound->may_relay) {
-        struct smtp_answer answer = {550, BYTES("5.7.1"),
-                                     BYTES("submission is for this host and for relay.networks; "
-                                           "your address is in neither")};
+        struct smtp_answer answer = {
+            530, BYTES("5.7.0"),
+            BYTES("submission is for those who log in (AUTH), and for relay.networks")};
+        if (!inbound->listener->smtp.logins)
+            answer = (struct smtp_answer){550, BYTES("5.7.1"),
+                                          BYTES("submission is for this host and for "
+                                                "relay.networks; your address is in neither")};
         log_refused(inbound, BYTES_NONE, BYTES("submission"), &answer);
         return answer;
     }
@@ -87,8 +114,8 @@ static struct smtp_answer on_mail(void *context, struct session *session)
 static void verify_for(struct inbound *inbound, struct bytes domain)
 {
     const struct smtp_server *smtp = session_smtp(inbound->session);
-    struct verify_claim claim = {.mode =
-                                     inbound->may_relay ? VERDICT_OFF : inbound->listener->verify,
+    bool is_known = inbound->may_relay || login_rights(inbound->login);
+    struct verify_claim claim = {.mode = is_known ? VERDICT_OFF : inbound->listener->verify,
                                  .client = session_peer(inbound->session),
                                  .helo = smtp_server_helo(smtp),
                                  .reverse_path = smtp_server_transaction(smtp)->reverse_path};
@@ -110,7 +137,7 @@ static struct smtp_answer on_rcpt(void *context, struct session *session)
     struct recipient_query query = {
         .address = &address,
         .hostname = bytes_of(config->hostname),
-        .may_relay = inbound->may_relay,
+        .may_relay = inbound->may_relay || login_rights(inbound->login),
         .has_route = routes_find(config->routes, address.domain),
         .client = session_peer(session),
     };
@@ -129,7 +156,7 @@ static struct smtp_answer on_begin(void *context, struct session *session)
 {
     struct inbound *inbound = session_data(session);
     struct smtp_answer answer = intake_begin(inbound->worker, session, inbound->listener,
-                                             inbound->generation, &inbound->intake);
+                                             inbound->generation, inbound->login, &inbound->intake);
     if (answer.code != 250)
         return answer;
     intake_give_verify(inbound->intake, inbound->verify);
@@ -160,6 +187,23 @@ static void on_drop(void *context, struct session *session)
     inbound->intake = NULL;
 }
 
+static void on_login(void *context, struct session *session)
+{
+    struct inbound *inbound = session_data(session);
+    if (!inbound->login)
+        inbound->login = login_new(inbound->worker, session, inbound->generation);
+    login_ask(inbound->login);
+}
+
+static void on_logged(void *context, struct session *session)
+{
+    struct inbound *inbound = session_data(session);
+    /* What ended before anything had to be asked. */
+    if (!inbound->login)
+        inbound->login = login_new(inbound->worker, session, inbound->generation);
+    login_ended(inbound->login);
+}
+
 static void on_closed(void *context, struct session *session)
 {
     struct inbound *inbound = session_data(session);
@@ -168,6 +212,7 @@ static void on_closed(void *context, struct session *session)
     worker->inbound_count--;
     list_remove(&inbound->link);
     verify_free(inbound->verify);
+    login_free(inbound->login);
     generation_leave(inbound->generation);
     arena_free(inbound->verdicts);
     free(inbound);
@@ -192,6 +237,11 @@ static void turn_away(int fd_owned, struct bytes peer, const char *why, const ch
                 LOG_TEXT("status", "4.7.0"), LOG_TEXT("rule", rule), LOG_TEXT("text", why));
 }
 
+static bool is_loopback(struct bytes peer)
+{
+    return bytes_starts(peer, BYTES("127.")) || bytes_equal(peer, BYTES("::1"));
+}
+
 /* A host's own submission may relay; anybody else by relay.networks alone. */
 static bool may_relay(const struct config *config, const struct config_listener *listener,
                       struct bytes peer)
@@ -201,8 +251,16 @@ static bool may_relay(const struct config *config, const struct config_listener 
         return false;
     if (networks_have(config->relay_networks, &ip))
         return true;
-    bool is_loopback = bytes_starts(peer, BYTES("127.")) || bytes_equal(peer, BYTES("::1"));
-    return listener->role == ROLE_SUBMISSION && is_loopback;
+    return listener->role == ROLE_SUBMISSION && is_loopback(peer);
+}
+
+/* With what one may log in before TLS: by default with nothing, as a password in clear text is
+ * everybody's on the way. */
+static unsigned clear_logins(const struct config *config, struct bytes peer)
+{
+    enum { NEEDS_TLS = 1 << SASL_SCRAM_SHA_256_PLUS | 1 << SASL_EXTERNAL };
+    bool is_allowed = config->auth.allows_clear_loopback && is_loopback(peer);
+    return is_allowed ? ~(unsigned)NEEDS_TLS : 0;
 }
 
 static void on_accept(void *context, int fd_owned)
@@ -241,6 +299,7 @@ static void on_accept(void *context, int fd_owned)
         free(inbound);
         return;
     }
+    smtp_server_allow_login(session_smtp(inbound->session), clear_logins(config, peer));
     list_append(&worker->inbounds, &inbound->link);
     worker->inbound_count++;
     peer_set_count(worker, peer, peer_count(worker, peer) + 1);
@@ -276,6 +335,8 @@ void inbound_init(struct worker *worker)
                                          .loop = worker->loop,
                                          .mail = on_mail,
                                          .rcpt = on_rcpt,
+                                         .login = on_login,
+                                         .logged = on_logged,
                                          .begin = on_begin,
                                          .text = on_text,
                                          .store = on_store,

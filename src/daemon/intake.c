@@ -6,6 +6,7 @@
 #include "auth/authres.h"
 #include "base/memory.h"
 #include "daemon/signing.h"
+#include "daemon/spending.h"
 #include "mail/downgrade.h"
 #include "daemon/verify.h"
 #include "mail/header.h"
@@ -26,6 +27,7 @@ struct intake {
     struct session *session;
     const struct config_listener *listener;
     struct generation *generation;
+    const struct login *login;
     struct verify *verify; /* NULL: the message is not checked */
     bool is_junk;
     struct spool_body *body;
@@ -61,7 +63,8 @@ static const struct smtp_answer taken = {250, BYTES_INIT("2.0.0"), BYTES_INIT("g
 
 struct smtp_answer intake_begin(struct worker *worker, struct session *session,
                                 const struct config_listener *listener,
-                                struct generation *generation, struct intake **out)
+                                struct generation *generation, const struct login *login,
+                                struct intake **out)
 {
     if (!spool_has_room(worker->spool, loop_now_ms(worker->loop)))
         return intake_disk_full;
@@ -70,6 +73,7 @@ struct smtp_answer intake_begin(struct worker *worker, struct session *session,
     intake->session = session;
     intake->listener = listener;
     intake->generation = generation_use(generation);
+    intake->login = login;
     intake->id = worker_id(worker);
     intake->body = spool_body_new(worker->spool, intake->id);
     buf_init(&intake->section, generation->config->limits.header_bytes + SUBMISSION_GROWTH);
@@ -102,11 +106,31 @@ void intake_drop(struct intake *intake)
     intake_free(intake);
 }
 
+static struct arena *intake_arena(struct intake *intake)
+{
+    if (!intake->arena)
+        intake->arena = arena_new(INTAKE_ARENA);
+    return intake->arena;
+}
+
 static void refuse(struct intake *intake, const char *rule, int code, struct bytes status,
                    struct bytes text)
 {
     intake->rule = rule;
     intake->refusal = (struct smtp_answer){code, status, text};
+}
+
+/* Does an account write in its own name? The answer's texts are in the intake's arena. */
+static void check_author(struct intake *intake, struct bytes section)
+{
+    const struct config *config = intake->generation->config;
+    const struct sender_rights *rights = login_rights(intake->login);
+    if (!rights || config->auth.allows_any_sender)
+        return;
+    struct sender_verdict verdict =
+        sender_check_section(config->recipients, rights, section, intake_arena(intake));
+    if (!verdict.is_accepted)
+        refuse(intake, verdict.rule, verdict.code, verdict.status, verdict.text);
 }
 
 /* RFC 6409, 8: what a submission lacks is added. What a mail program claims that we have found out
@@ -225,6 +249,9 @@ static void settle_header(struct intake *intake)
                BYTES("too many Received fields: this message is in a loop"));
         return;
     }
+    check_author(intake, section);
+    if (intake->refusal.code)
+        return;
     if (intake->verify && verify_cut(intake->verify, section, &intake->section))
         intake->body_skip = section.len;
     if (intake->listener->role != ROLE_SUBMISSION)
@@ -273,13 +300,11 @@ bool intake_text(struct intake *intake, struct bytes text)
 
 static void answer(struct intake *intake, const struct smtp_answer *answer_)
 {
-    struct session *session = intake->session;
-    struct verify *verify = intake->verify;
+    /* Its words may be the intake's. */
+    session_answer(intake->session, answer_, 1);
+    verify_free(intake->verify);
     intake->verify = NULL;
     intake_free(intake);
-    session_answer(session, answer_, 1);
-    /* The answer may have its words. */
-    verify_free(verify);
 }
 
 static void log_refusal(struct intake *intake, const struct smtp_answer *refusal)
@@ -290,14 +315,13 @@ static void log_refusal(struct intake *intake, const struct smtp_answer *refusal
              LOG_BYTES("from", smtp_server_transaction(smtp)->reverse_path),
              LOG_INT("code", refusal->code), LOG_BYTES("status", refusal->status),
              LOG_TEXT("rule", intake->rule ? intake->rule : "store"),
-             LOG_BYTES("text", refusal->text));
+             LOG_BYTES("text", refusal->text), LOG_OPTIONAL_BYTES("user", smtp_server_user(smtp)));
 }
 
 static void answer_refused(struct intake *intake, const struct smtp_answer *refusal)
 {
     log_refusal(intake, refusal);
-    struct smtp_answer copy = *refusal;
-    answer(intake, &copy);
+    answer(intake, refusal);
 }
 
 /* Where a final address gets junk: another program's LMTP server may be told by a detail
@@ -361,7 +385,7 @@ static bool expand(struct intake *intake, const struct envelope *from, struct en
         struct bytes *targets;
         size_t count = 0;
         is_good = recipients_expand(config->recipients, &address, bytes_of(config->hostname),
-                                    intake->arena, &targets, &count);
+                                    intake_arena(intake), &targets, &count);
         /* Most messages have one recipient, which cannot be there twice. */
         if (!seen && (from->recipient_count > 1 || count > 1))
             seen = map_new(config->queue.seed);
@@ -394,7 +418,8 @@ static void stored(struct commit_owner *owner, const struct spool_result *result
              LOG_BYTES("client", envelope.client), LOG_BYTES("helo", envelope.helo),
              LOG_BYTES("protocol", smtp_server_protocol(session_smtp(intake->session))),
              LOG_OPTIONAL_BYTES("tls", session_tls(intake->session)),
-             LOG_TEXT("listener", intake->listener->address));
+             LOG_TEXT("listener", intake->listener->address),
+             LOG_OPTIONAL_BYTES("user", envelope.user));
     uint8_t text_bytes[64];
     struct buf text = {.at = text_bytes, .cap = sizeof text_bytes, .limit = sizeof text_bytes};
     buf_add(&text, BYTES("kept safe as "));
@@ -414,6 +439,7 @@ static void append(struct intake *intake)
     envelope.received_ms = loop_wall_ms(worker->loop);
     envelope.client = session_peer(intake->session);
     envelope.helo = smtp_server_helo(smtp);
+    envelope.user = smtp_server_user(smtp);
 
     struct buf prefix;
     buf_init(&prefix, TRACE_LIMIT + intake->signatures.len + intake->section.len);
@@ -435,7 +461,6 @@ static void append(struct intake *intake)
     if (intake->is_7bit)
         envelope.body = BODY_7BIT;
 
-    intake->arena = arena_new(INTAKE_ARENA);
     struct envelope final = envelope;
     final.size = prefix.len + spool_body_size(intake->body) - intake->body_skip;
     bool is_expanded = expand(intake, &envelope, &final);
@@ -516,15 +541,38 @@ static void was_signed(void *context, struct bytes fields)
     store(intake);
 }
 
-void intake_store(struct intake *intake)
+static void sign(struct intake *intake)
 {
-    intake->is_whole = !spool_body_has_file(intake->body);
-    if (!intake->refusal.code)
-        settle_header(intake);
     if (intake->signing && !intake->refusal.code)
         signing_finish(intake->signing, intake->id, was_signed, intake);
     else if (intake->verify && !intake->refusal.code)
         verify_finish(intake->verify, verified, intake);
     else
         store(intake);
+}
+
+static void was_spent(void *context, const struct smtp_answer *refusal, const char *rule)
+{
+    struct intake *intake = context;
+    if (refusal)
+        refuse(intake, rule, refusal->code, refusal->status, refusal->text);
+    sign(intake);
+}
+
+void intake_store(struct intake *intake)
+{
+    intake->is_whole = !spool_body_has_file(intake->body);
+    if (!intake->refusal.code)
+        settle_header(intake);
+    const struct spending spending = {
+        .worker = intake->worker,
+        .login = intake->login,
+        .envelope = smtp_server_transaction(session_smtp(intake->session)),
+        .client = session_peer(intake->session),
+        .arena = intake_arena(intake),
+        .done = was_spent,
+        .context = intake,
+    };
+    if (intake->refusal.code || !spending_begin(&spending))
+        sign(intake);
 }

@@ -3,7 +3,7 @@
  * committed. */
 #pragma once
 
-#include "daemon/worker.h"
+#include "daemon/login.h"
 
 struct intake;
 struct verify; /* daemon/verify.h */
@@ -11,10 +11,12 @@ struct verify; /* daemon/verify.h */
 /* What is answered when the disk has no room. */
 extern const struct smtp_answer intake_disk_full;
 
-/* Answers whether a message can begin: 250 and *out, or the refusal. */
+/* Answers whether a message can begin: 250 and *out, or the refusal. login is borrowed for the life
+ * of the intake; NULL: nobody is logged in. */
 struct smtp_answer intake_begin(struct worker *worker, struct session *session,
                                 const struct config_listener *listener,
-                                struct generation *generation, struct intake **out);
+                                struct generation *generation, const struct login *login,
+                                struct intake **out);
 /* What is to be checked of the message, NULL for nothing; taken over. Before any text. */
 void intake_give_verify(struct intake *intake, struct verify *verify_owned);
 /* False: wait, session_go_on() will be called. */

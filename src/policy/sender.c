@@ -75,7 +75,7 @@ static bool may_use(const struct recipients *recipients, const struct sender_rig
     return is_home;
 }
 
-static struct sender_verdict refuse(const struct sender_rights *rights, struct bytes rule,
+static struct sender_verdict refuse(const struct sender_rights *rights, const char *rule,
                                     const char *where, struct bytes address, struct arena *arena)
 {
     struct sender_verdict verdict = {
@@ -101,7 +101,7 @@ struct sender_verdict sender_check_path(const struct recipients *recipients,
 {
     if (!reverse_path.len || may_use(recipients, rights, reverse_path))
         return fine;
-    return refuse(rights, BYTES("sender"), "as the reverse-path", reverse_path, arena);
+    return refuse(rights, "sender", "as the reverse-path", reverse_path, arena);
 }
 
 /* local@domain; empty at the arena's ceiling. */
@@ -124,7 +124,7 @@ static struct sender_verdict check_field(const struct recipients *recipients,
 {
     struct mailbox_list list;
     bool is_from = bytes_equal_nocase(field->name, BYTES("From"));
-    struct bytes rule = is_from ? BYTES("sender-from") : BYTES("sender-field");
+    const char *rule = is_from ? "sender-from" : "sender-field";
     if (mailbox_list_parse(field->value, arena, &list) != MAILBOX_LIST_OK || !list.count)
         return (struct sender_verdict){
             .code = 554,

@@ -19,7 +19,7 @@ struct sender_verdict {
     bool is_accepted;
     int code;            /* 550, or 554 for what cannot be read */
     struct bytes status; /* "5.7.1" … */
-    struct bytes rule;   /* for the log: "sender", "sender-from", "sender-field" */
+    const char *rule;    /* for the log: "sender", "sender-from", "sender-field" */
     struct bytes text;
 };
 

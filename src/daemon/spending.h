@@ -1,0 +1,22 @@
+/* A message of an account counts (policy/quota.h): the keeper is asked whether one more may go. */
+#pragma once
+
+#include "base/arena.h"
+#include "daemon/login.h"
+
+/* refusal NULL: it may. Else its texts are in the arena or constant, and rule is for the log. */
+typedef void spending_done(void *context, const struct smtp_answer *refusal, const char *rule);
+
+struct spending {
+    struct worker *worker;
+    const struct login *login; /* NULL: nobody is logged in */
+    const struct envelope *envelope;
+    struct bytes client; /* the peer's address */
+    struct arena *arena;
+    spending_done *done;
+    void *context;
+};
+
+/* Asks; done comes later, and all that is borrowed stays until then. False: there is nothing to
+ * count, or nobody to do it; done does not come. */
+MUST_CHECK bool spending_begin(const struct spending *spending);
