@@ -463,8 +463,8 @@ static void build(struct schema *schema, struct draft *draft)
     build_values(schema, draft);
     build_paths(schema, draft);
     build_resolver(draft);
-    draft_build_auth(schema, draft);
     draft_build_certificates(schema, draft);
+    draft_build_auth(schema, draft);
     build_secrets(draft);
     build_junk_detail(schema, draft);
     draft_build_verify(schema, draft);

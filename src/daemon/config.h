@@ -30,7 +30,8 @@ enum {
     CONFIG_LISTENER_LIMIT = 64,
     CONFIG_WORKER_LIMIT = 32,
     CONFIG_SECRET_LIMIT = 64,
-    CONFIG_CERTIFICATE_LIMIT = 32
+    CONFIG_CERTIFICATE_LIMIT = 32,
+    CONFIG_CLIENT_LIMIT = 1000,
 };
 
 struct config_certificate {
@@ -47,6 +48,12 @@ struct config_oauth {
     const char *issuer, *audience, *claim;
     const char *keys; /* a file, one of the secrets; NULL: no tokens */
     int64_t leeway_ms;
+};
+
+/* A client certificate, and whose it is. */
+struct config_client {
+    uint8_t fingerprint[TLS_HASH_SIZE]; /* SHA-256 of the certificate */
+    const char *account;
 };
 
 struct config {
@@ -104,6 +111,8 @@ struct config {
         bool allows_any_sender;     /* not an account's own addresses only */
         uint32_t messages_per_day, recipients_per_day; /* 0: any */
         unsigned hash_cost;                            /* of yescrypt, 1-11 */
+        struct config_client *certificates;            /* for EXTERNAL */
+        size_t certificate_count;
     } auth;
     struct config_oauth oauth;
     struct {

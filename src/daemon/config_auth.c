@@ -17,6 +17,7 @@ static const char *const sender_words[] = {"own", "any", NULL};
 #define AT(member) offsetof(struct draft, auth.member)
 
 static void read_mechanisms(struct schema *schema, yaml_node_t *node, void *target);
+static void keep_clients(struct schema *schema, yaml_node_t *node, void *target);
 
 static const struct schema_key auth_keys[] = {
     {"mechanisms", SCHEMA_FORM, 0, NULL, .read = read_mechanisms,
@@ -29,6 +30,8 @@ static const struct schema_key auth_keys[] = {
      .help = "of an account without a limit of its own; 0: any"},
     {"recipients_per_day", SCHEMA_NUMBER, AT(recipients), "200", 0, UINT32_MAX,
      .help = "that the account never wrote to before; 0: any"},
+    {"certificates", SCHEMA_FORM, 0, NULL, .read = keep_clients,
+     .help = "mapping from a client certificate's SHA-256 to its account, for EXTERNAL"},
     {"hash_cost", SCHEMA_NUMBER, AT(hash_cost), "5", 1, 11,
      .help = "of new passwords' yescrypt hashes; one more takes twice the time and memory"},
 };
@@ -85,6 +88,88 @@ static void read_mechanisms(struct schema *schema, yaml_node_t *node, void *targ
             add_mechanism(schema, draft, &text);
 }
 
+static void keep_clients(struct schema *schema, yaml_node_t *node, void *target)
+{
+    ((struct draft *)target)->auth.clients = node;
+}
+
+static int hex_digit(uint8_t byte)
+{
+    byte = ascii_lower(byte);
+    if (ascii_is_digit(byte))
+        return byte - '0';
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+/* 64 digits, with or without colons between the bytes. */
+static bool scan_fingerprint(struct bytes text, uint8_t out[TLS_HASH_SIZE])
+{
+    bool has_colons = bytes_find(text, ':') < text.len;
+    size_t step = has_colons ? 3 : 2;
+    if (text.len != TLS_HASH_SIZE * step - has_colons)
+        return false;
+    for (size_t i = 0; i < TLS_HASH_SIZE; i++) {
+        int high = hex_digit(text.at[i * step]), low = hex_digit(text.at[i * step + 1]);
+        if (high < 0 || low < 0 || (i && has_colons && text.at[i * step - 1] != ':'))
+            return false;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+static void add_client(struct schema *schema, struct draft *draft, const struct schema_text *print,
+                       const struct schema_text *account)
+{
+    struct config *config = &draft->config;
+    struct config_client *client = &config->auth.certificates[config->auth.certificate_count];
+    struct address address;
+    if (!scan_fingerprint(bytes_in(print), client->fingerprint)) {
+        schema_problem(schema, print->line,
+                       "\"auth.certificates\": \"%.100s\" is no SHA-256 of a certificate; openssl "
+                       "x509 -noout -fingerprint -sha256 prints it",
+                       print->at);
+        return;
+    }
+    if (address_parse(bytes_in(account), ADDRESS_UTF8, &address) != PATH_OK) {
+        schema_problem(schema, account->line,
+                       "\"auth.certificates\": \"%.100s\" is no account; write one like "
+                       "ann@example.org",
+                       account->at);
+        return;
+    }
+    client->account = account->at;
+    config->auth.certificate_count++;
+}
+
+static void build_clients(struct schema *schema, struct draft *draft)
+{
+    struct config *config = &draft->config;
+    yaml_node_t *node = draft->auth.clients, *key, *value;
+    struct schema_text print, account;
+    if (!node)
+        return;
+    if (node->type != YAML_MAPPING_NODE) {
+        schema_problem(schema, schema_line(node),
+                       "\"auth.certificates\" takes a mapping: {\"SHA-256\": ann@example.org}");
+        return;
+    }
+    config->auth.certificates =
+        arena_alloc(config->arena, CONFIG_CLIENT_LIMIT * sizeof *config->auth.certificates);
+    ASSERT(config->auth.certificates);
+    for (size_t place = 0; schema_pair(schema, node, &place, &key, &value);) {
+        if (config->auth.certificate_count == CONFIG_CLIENT_LIMIT) {
+            schema_problem(schema, schema_line(key), "\"auth.certificates\" takes %d at most",
+                           CONFIG_CLIENT_LIMIT);
+            return;
+        }
+        if (schema_text(schema, key, "auth.certificates", &print) &&
+            schema_text(schema, value, "auth.certificates", &account))
+            add_client(schema, draft, &print, &account);
+    }
+    /* A certificate is shown only where it is asked for. */
+    config->tls.asked = TLS_CLIENT_CERTIFICATE_ASKED;
+}
+
 static void build_oauth(struct schema *schema, struct draft *draft)
 {
     struct draft_auth *auth = &draft->auth;
@@ -114,12 +199,15 @@ void draft_build_auth(struct schema *schema, struct draft *draft)
     struct draft_auth *auth = &draft->auth;
     struct config *config = &draft->config;
     build_oauth(schema, draft);
+    build_clients(schema, draft);
     unsigned mechanisms = auth->mechanisms_line ? auth->mechanisms : ALL_MECHANISMS;
     if (!config->oauth.keys && auth->mechanisms & OAUTH_MECHANISMS)
         schema_problem(schema, auth->mechanisms_line,
                        "\"auth.mechanisms\": tokens need \"oauth\", with the issuer's keys");
     if (!config->oauth.keys)
         mechanisms &= ~(unsigned)OAUTH_MECHANISMS;
+    if (!config->auth.certificate_count)
+        mechanisms &= ~(1U << SASL_EXTERNAL);
     config->auth.mechanisms = mechanisms;
     config->auth.allows_clear_loopback = auth->cleartext == CLEARTEXT_LOOPBACK;
     config->auth.allows_any_sender = auth->senders == SENDERS_ANY;

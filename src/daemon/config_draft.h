@@ -24,6 +24,7 @@ struct draft_auth {
     unsigned mechanisms, mechanisms_line; /* line 0: none were named */
     unsigned cleartext, senders;
     uint64_t messages, recipients, hash_cost;
+    yaml_node_t *clients; /* certificates; NULL: not given */
     struct schema_text issuer, audience, keys, claim;
     int64_t leeway_ms;
 };

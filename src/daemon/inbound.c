@@ -225,6 +225,22 @@ static struct tls *on_tls(void *context, struct session *session)
     return tls_server_new(generation->tls, generation->config->tls.asked);
 }
 
+/* Inside TLS people may log in with all that the listener has: bound to the channel where that is
+ * to be had, and by their certificate where it is somebody's. */
+static void on_secured(void *context, struct session *session)
+{
+    const struct inbound *inbound = session_data(session);
+    struct tls_facts facts;
+    unsigned without = 0;
+    if (!session_tls_facts(session, &facts))
+        return;
+    if (!facts.exporter_len && !facts.end_point_len)
+        without |= 1U << SASL_SCRAM_SHA_256_PLUS;
+    if (!login_by_certificate(inbound->generation->config, &facts))
+        without |= 1U << SASL_EXTERNAL;
+    smtp_server_allow_login(session_smtp(session), ~without);
+}
+
 /* Says why in SMTP's words and closes: for those who get no session at all. */
 static void turn_away(int fd_owned, struct bytes peer, const char *why, const char *rule)
 {
@@ -342,7 +358,8 @@ void inbound_init(struct worker *worker)
                                          .store = on_store,
                                          .drop = on_drop,
                                          .closed = on_closed,
-                                         .tls = on_tls};
+                                         .tls = on_tls,
+                                         .secured = on_secured};
 }
 
 void inbound_shut_all(struct worker *worker)

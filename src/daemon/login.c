@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "mail/base64.h"
+#include "policy/directory.h"
 
 enum { NONCE_BYTES = 18, OWN_MOST = 1000 };
 
@@ -16,7 +17,8 @@ struct login {
     struct keeper_call *call;  /* NULL: nothing is asked */
     enum keeper_status status; /* of the newest answer */
     uint8_t nonce[(NONCE_BYTES / 3) * 4];
-    struct buf facts; /* the account's address, and behind it its further ones, packed */
+    struct tls_facts tls; /* for the channel's binding */
+    struct buf facts;     /* the account's address, and behind it its further ones, packed */
     struct bytes *own;
     struct sender_rights rights; /* of who the keeper said it is, in or not yet */
     struct quota_limits quota;
@@ -60,6 +62,30 @@ static enum keeper_kind kind_of(enum sasl_question_kind kind)
 
 static void ask(struct login *login, const struct sasl_question *question, struct bytes secret);
 
+const char *login_by_certificate(const struct config *config, const struct tls_facts *facts)
+{
+    for (size_t i = 0; facts->has_peer_certificate && i < config->auth.certificate_count; i++) {
+        const struct config_client *client = &config->auth.certificates[i];
+        if (memcmp(client->fingerprint, facts->peer_certificate, TLS_HASH_SIZE) == 0)
+            return client->account;
+    }
+    return NULL;
+}
+
+/* Whose the certificate is says the configuration; the client may name the same account. */
+static void ask_certificate(struct login *login, const struct sasl_question *question)
+{
+    const char *account = NULL;
+    if (session_tls_facts(login->session, &login->tls))
+        account = login_by_certificate(login->generation->config, &login->tls);
+    struct sasl_question whose = *question;
+    whose.user = bytes_of(account);
+    if (account && (!question->user.len || directory_is_same(question->user, whose.user)))
+        ask(login, &whose, BYTES_NONE);
+    else
+        session_login_answer(login->session, &(struct sasl_answer){.verdict = SASL_DENIED});
+}
+
 void login_ask(struct login *login)
 {
     const struct sasl_question *question = smtp_server_question(session_smtp(login->session));
@@ -68,9 +94,7 @@ void login_ask(struct login *login)
     case SASL_ASK_SCRAM_PROOF: ask(login, question, question->proof); return;
     case SASL_ASK_PASSWORD:
     case SASL_ASK_TOKEN: ask(login, question, question->secret); return;
-    case SASL_ASK_CERTIFICATE: /* not offered without TLS */
-        session_login_answer(login->session, &(struct sasl_answer){.verdict = SASL_DENIED});
-        return;
+    case SASL_ASK_CERTIFICATE: ask_certificate(login, question); return;
     }
 }
 
@@ -126,6 +150,19 @@ static bool make_nonce(struct login *login, struct bytes *out)
     return true;
 }
 
+static struct bytes find_binding(struct login *login, enum sasl_binding kind)
+{
+    if (!session_tls_facts(login->session, &login->tls))
+        return BYTES_NONE;
+    switch (kind) {
+    case SASL_UNBOUND: break;
+    case SASL_TLS_EXPORTER: return (struct bytes){login->tls.exporter, login->tls.exporter_len};
+    case SASL_TLS_SERVER_END_POINT:
+        return (struct bytes){login->tls.end_point, login->tls.end_point_len};
+    }
+    return BYTES_NONE;
+}
+
 static void on_answer(void *context, const struct keeper_answer *answer)
 {
     struct login *login = context;
@@ -136,6 +173,7 @@ static void on_answer(void *context, const struct keeper_answer *answer)
     if (answer->status == KEEPER_OK && question->kind == SASL_ASK_SCRAM_SALT) {
         out.salt = answer->salt;
         out.iterations = answer->iterations;
+        out.binding = find_binding(login, question->binding);
         if (!make_nonce(login, &out.nonce))
             out.verdict = SASL_UNAVAILABLE;
     } else if (answer->status == KEEPER_OK) {

@@ -13,6 +13,9 @@ struct login *login_new(struct worker *worker, struct session *session,
 /* An answer that is under way is not waited for. */
 void login_free(struct login *login);
 
+/* The account whose client certificate (by auth.certificates) it is; NULL: nobody's. */
+const char *login_by_certificate(const struct config *config, const struct tls_facts *facts);
+
 /* session_host's login() and logged(). */
 void login_ask(struct login *login);
 void login_ended(struct login *login);

@@ -247,6 +247,8 @@ static void on_secured(void *context)
     log_tls(session, &facts);
     session->phase = RUNNING;
     smtp_server_secured(session->smtp, now_ms(session));
+    if (session->host->secured)
+        session->host->secured(session->host->context, session);
     run(session);
 }
 

@@ -34,6 +34,8 @@ struct session_host {
     /* SERVER_START_TLS: the server's side of a connection, for the handshake; perhaps before
      * session_open() returns. NULL where no settings of a session ask for TLS. */
     struct tls *(*tls)(void *context, struct session *session);
+    /* The handshake is over, and the machine has forgotten what was before; may be NULL. */
+    void (*secured)(void *context, struct session *session);
 };
 
 /* Takes over the socket and greets. host and settings are kept, not copied; data is the host's own:

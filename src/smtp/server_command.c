@@ -93,7 +93,8 @@ static void add_offer(struct smtp_server *server, unsigned offer, const char *li
 
 static void add_logins(struct smtp_server *server)
 {
-    if (!server->logins || server->user_owned.len)
+    bool needs_tls = server->settings->tls == SERVER_TLS_REQUIRED && !server->is_secure;
+    if (!server->logins || server->user_owned.len || needs_tls)
         return;
     buf_add(&server->output, BYTES("250-AUTH"));
     for (unsigned i = 0; i < SASL_MECHANISM_COUNT; i++)

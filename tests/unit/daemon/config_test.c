@@ -13,6 +13,7 @@
 #include "daemon/config.h"
 #include "daemon/schema.h"
 
+#define FINGERPRINT "ab01000000000000000000000000000000000000000000000000000000000000"
 #define GOOD "hostname: mx.example.org\nlisten: [{address: \"127.0.0.1:2525\"}]\n"
 
 /* --- Bad ones -----------------------------------------------------------------------------------
@@ -176,6 +177,13 @@ static const struct {
      "c.yaml:3: \"auth.mechanisms\": tokens need \"oauth\", with the issuer's keys\n"},
     {"half of OAuth", GOOD "oauth: {issuer: a, keys: b}\n",
      "c.yaml:3: \"oauth\" takes issuer, audience and keys, all three\n"},
+    {"certificates are a mapping", GOOD "auth: {certificates: [a]}\n",
+     "c.yaml:3: \"auth.certificates\" takes a mapping: {\"SHA-256\": ann@example.org}\n"},
+    {"no fingerprint", GOOD "auth: {certificates: {abc: ann@a.b}}\n",
+     "c.yaml:3: \"auth.certificates\": \"abc\" is no SHA-256 of a certificate; openssl x509 -noout "
+     "-fingerprint -sha256 prints it\n"},
+    {"a certificate of nobody", GOOD "auth: {certificates: {" FINGERPRINT ": ann}}\n",
+     "c.yaml:3: \"auth.certificates\": \"ann\" is no account; write one like ann@example.org\n"},
     {"logins in clear", GOOD "auth: {cleartext: always}\n",
      "c.yaml:3: \"auth.cleartext\" takes never or loopback, not \"always\"\n"},
     {"a listener's logins", "hostname: a.b\nlisten: [{address: \"1.2.3.4:25\", auth: maybe}]\n",
@@ -466,19 +474,17 @@ static void what_is_verified(void **state)
 /* Which mechanisms a listener has. */
 static void logins_are_configured(void **state)
 {
-    enum {
-        OAUTH = 1 << SASL_OAUTHBEARER | 1 << SASL_XOAUTH2,
-        ALL = (1 << SASL_MECHANISM_COUNT) - 1
-    };
+    enum { OAUTH = 1 << SASL_OAUTHBEARER | 1 << SASL_XOAUTH2, CERTIFICATE = 1 << SASL_EXTERNAL };
+    enum { REST = (1 << SASL_MECHANISM_COUNT) - 1 - OAUTH - CERTIFICATE };
     static const struct {
         const char *text;
-        unsigned mx, submission;
+        unsigned want;
     } cases[] = {
-        {"", 0, ALL & ~OAUTH},
-        {"oauth: {issuer: i, audience: a, keys: jwks.json}\n", 0, ALL},
-        {"auth: {mechanisms: [Plain, scram-sha-256]}\n", 0,
-         1 << SASL_PLAIN | 1 << SASL_SCRAM_SHA_256},
-        {"auth: {mechanisms: []}\n", 0, 0},
+        {"", REST},
+        {"oauth: {issuer: i, audience: a, keys: jwks.json}\n", REST | OAUTH},
+        {"auth: {certificates: {" FINGERPRINT ": ann@example.org}}\n", REST | CERTIFICATE},
+        {"auth: {mechanisms: [Plain, scram-sha-256]}\n", 1 << SASL_PLAIN | 1 << SASL_SCRAM_SHA_256},
+        {"auth: {mechanisms: []}\n", 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct buf text;
@@ -490,9 +496,9 @@ static void logins_are_configured(void **state)
                  cases[i].text);
         buf_add_byte(&text, 0);
         struct config *config = parse_good((const char *)text.at);
-        assert_int_equal(config->listeners[0].smtp.logins, cases[i].mx);
-        assert_int_equal(config->listeners[1].smtp.logins, cases[i].submission);
-        assert_int_equal(config->listeners[2].smtp.logins, cases[i].submission);
+        assert_int_equal(config->listeners[0].smtp.logins, 0);
+        assert_int_equal(config->listeners[1].smtp.logins, cases[i].want);
+        assert_int_equal(config->listeners[2].smtp.logins, cases[i].want);
         assert_int_equal(config->listeners[3].smtp.logins, 0);
         assert_false(config->auth.allows_clear_loopback || config->auth.allows_any_sender);
         assert_int_equal(config->auth.messages_per_day, 1000);
@@ -501,6 +507,27 @@ static void logins_are_configured(void **state)
         config_free(config);
         buf_done(&text);
     }
+}
+
+static void certificates_are_read(void **state)
+{
+    static const uint8_t wanted[] = {0xAB, 0x01};
+    static const char colons[] =
+        "AB:01:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:"
+        "00:00:00:00:00:00:00:00:00:00";
+    struct buf text;
+    buf_init(&text, 1000);
+    buf_addf(&text, GOOD "auth: {certificates: {" FINGERPRINT ": ann@a.b, \"%s\": bob@a.b}}\n",
+             colons);
+    buf_add_byte(&text, 0);
+    struct config *config = parse_good((const char *)text.at);
+    assert_int_equal(config->auth.certificate_count, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_memory_equal(config->auth.certificates[i].fingerprint, wanted, sizeof wanted);
+    assert_string_equal(config->auth.certificates[1].account, "bob@a.b");
+    assert_int_equal(config->tls.asked, TLS_CLIENT_CERTIFICATE_ASKED);
+    config_free(config);
+    buf_done(&text);
 }
 
 static void local_mail_goes_to_the_mailbox_agent(void **state)
@@ -726,6 +753,7 @@ int main(void)
         cmocka_unit_test(all_keys_are_read),
         cmocka_unit_test(what_is_verified),
         cmocka_unit_test(logins_are_configured),
+        cmocka_unit_test(certificates_are_read),
         cmocka_unit_test(local_mail_goes_to_the_mailbox_agent),
         cmocka_unit_test(every_cut_is_safe),
         cmocka_unit_test(a_missing_file_is_said),
