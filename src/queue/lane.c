@@ -46,6 +46,7 @@ struct lane *lane_for(struct queue *queue, const struct endpoint *endpoint)
     lane->endpoint.unix_path = put(&at, endpoint->unix_path);
     lane->endpoint.name = put(&at, endpoint->name);
     lane->endpoint.hosts = lane->hosts_owned = copy_hosts(endpoint);
+    lane->endpoint.tls = lane->tls_owned = tls_rule_copy(endpoint->tls);
     struct list *const lists[] = {&lane->work,   &lane->rows,    &lane->member,
                                   &lane->linger, &lane->members, &lane->turns};
     for (size_t i = 0; i < COUNT(lists); i++)
@@ -60,6 +61,7 @@ struct lane *lane_for(struct queue *queue, const struct endpoint *endpoint)
 void lane_free(struct queue *queue, struct lane *lane)
 {
     free(lane->hosts_owned);
+    free(lane->tls_owned);
     outcome_leave(&queue->outcomes, lane->failure);
     free(lane);
 }

@@ -180,7 +180,7 @@ void message_route(struct queue *queue, struct message *message, const struct en
         if (slot->state != SLOT_OPEN || slot->delivery)
             continue;
         struct bytes domain = domain_of(envelope->recipients[i].address);
-        struct lane *lane = lane_for_domain(queue, routes_find(queue->routes, domain), domain);
+        struct lane *lane = lane_for_domain(queue, domain);
         if (!lane) {
             fail_unroutable(queue, message, slot);
             continue;
@@ -208,7 +208,7 @@ static bool is_routed(const struct queue *queue, const struct message *message,
         if (!delivery || delivery->state == DELIVERY_ACTIVE)
             continue;
         struct bytes domain = domain_of(envelope->recipients[i].address);
-        struct bytes name = lane_name(routes_find(queue->routes, domain), domain, room);
+        struct bytes name = lane_name(queue, domain, room);
         if (!bytes_equal(name, delivery->lane->endpoint.name))
             return false;
     }

@@ -132,8 +132,9 @@ enum resolution { RESOLUTION_NONE, RESOLUTION_FOUND, RESOLUTION_FAILED };
  * site. That is the lane itself, or, for a domain's lane (by MX), the lane of its hosts, which has
  * no deliveries of its own: so a domain whose MX changes goes over to the new one at no cost. */
 struct lane {
-    struct endpoint endpoint; /* views into text, and hosts_owned */
+    struct endpoint endpoint; /* views into text, hosts_owned and tls_owned */
     struct mx_host *hosts_owned;
+    struct tls_rule *tls_owned;
     struct list work;     /* in queue->work: look whether it wants something */
     struct heap_node due; /* in queue->pauses until until_ms, or fresh_until_ms */
     /* Its deliveries. */
@@ -366,14 +367,14 @@ const struct lane *lane_shown(const struct lane *lane);
 /* --- site.c ------------------------------------------------------------------------------------
  */
 
-/* The key of the lane for a domain by this route: the route's own name, or (by MX) the domain's. In
- * *room, which is the caller's. */
+/* The key of the lane for a domain, by the current routes: its route's name, or (by MX) the
+ * domain's, and the rule for TLS where that is not the route's own. In *room, which is the
+ * caller's. */
 enum { LANE_NAME_LIMIT = 1024 };
-struct bytes lane_name(const struct endpoint *route, struct bytes domain,
+struct bytes lane_name(const struct queue *queue, struct bytes domain,
                        uint8_t room[LANE_NAME_LIMIT]);
-/* The lane for a domain by this route (NULL: by MX). */
-struct lane *lane_for_domain(struct queue *queue, const struct endpoint *route,
-                             struct bytes domain);
+/* The lane for a domain by the current routes. NULL: there is no way to it. */
+struct lane *lane_for_domain(struct queue *queue, struct bytes domain);
 bool lane_is_domain(const struct lane *lane);
 /* Has it been told where its mail goes, or that it goes nowhere, not too long ago? */
 bool lane_is_fresh(const struct lane *lane, int64_t now_ms);

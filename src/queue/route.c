@@ -5,10 +5,12 @@
 
 #include "base/map.h"
 #include "base/memory.h"
+#include "policy/pattern.h"
 
-enum { SMTP_PORT = 25, PATTERN_LIMIT = 256, UNIX_PATH_LIMIT = 107 };
+enum { SMTP_PORT = 25, SMTPS_PORT = 465, UNIX_PATH_LIMIT = 107 };
 
-static const char wanted[] = "write smtp://HOST[:PORT], lmtp://HOST:PORT, lmtp:unix:/PATH or mx";
+static const char wanted[] =
+    "write smtp://HOST[:PORT], smtps://HOST[:PORT], lmtp://HOST:PORT, lmtp:unix:/PATH or mx";
 
 /* --- Endpoints ---------------------------------------------------------------------------------
  */
@@ -78,7 +80,8 @@ static bool scan_mx(struct bytes text, struct endpoint *out, struct error *err)
 
 bool endpoint_scan(struct bytes text, struct endpoint *out, struct error *err)
 {
-    static const struct bytes smtp = BYTES_INIT("smtp://"), lmtp = BYTES_INIT("lmtp://");
+    static const struct bytes smtp = BYTES_INIT("smtp://"), smtps = BYTES_INIT("smtps://"),
+                              lmtp = BYTES_INIT("lmtp://");
     static const struct bytes lmtp_unix = BYTES_INIT("lmtp:unix:"),
                               plain_unix = BYTES_INIT("unix:");
     if (bytes_starts_nocase(text, lmtp_unix))
@@ -88,16 +91,22 @@ bool endpoint_scan(struct bytes text, struct endpoint *out, struct error *err)
     if (bytes_equal_nocase(text, BYTES("mx")) || bytes_starts_nocase(text, BYTES("mx:")))
         return scan_mx(text, out, err);
     struct endpoint found = {.name = text};
+    size_t before = smtp.len;
     if (bytes_starts_nocase(text, smtp)) {
         found.kind = ENDPOINT_SMTP;
         found.port = SMTP_PORT;
+    } else if (bytes_starts_nocase(text, smtps)) {
+        found.kind = ENDPOINT_SMTP;
+        found.port = SMTPS_PORT;
+        found.is_implicit_tls = true;
+        before = smtps.len;
     } else if (bytes_starts_nocase(text, lmtp)) {
         found.kind = ENDPOINT_LMTP;
     } else {
         return error_set(err, 0, "\"%.*s\" is no place to deliver to: %s",
                          BYTES_ARGS(bytes_sub(text, 0, 64)), wanted);
     }
-    if (!scan_host(bytes_from(text, smtp.len), &found.host, &found.port, err))
+    if (!scan_host(bytes_from(text, before), &found.host, &found.port, err))
         return false;
     *out = found;
     return true;
@@ -107,18 +116,21 @@ bool endpoint_scan(struct bytes text, struct endpoint *out, struct error *err)
  */
 
 struct route {
-    struct endpoint endpoint; /* views into text */
+    struct endpoint endpoint; /* views into text, and tls_owned */
+    struct tls_rule *tls_owned;
     uint8_t text[];
 };
 
 struct routes {
     struct map *by_pattern; /* lower case: struct route */
+    struct tls_rules *tls;
 };
 
 struct routes *routes_new(uint64_t seed)
 {
     struct routes *routes = NEW(struct routes);
     routes->by_pattern = map_new(seed);
+    routes->tls = tls_rules_new(seed);
     return routes;
 }
 
@@ -127,9 +139,13 @@ void routes_free(struct routes *routes)
     if (!routes)
         return;
     size_t place = 0;
-    for (void *value; map_next(routes->by_pattern, &place, &value);)
-        free(value);
+    for (void *value; map_next(routes->by_pattern, &place, &value);) {
+        struct route *route = value;
+        free(route->tls_owned);
+        free(route);
+    }
     map_free(routes->by_pattern);
+    tls_rules_free(routes->tls);
     free(routes);
 }
 
@@ -142,7 +158,7 @@ static struct bytes put(uint8_t **at, struct bytes bytes)
     return copy;
 }
 
-/* Places with other limits are other lanes, with other names. */
+/* Places with other limits, or another rule for TLS, are other lanes, with other names. */
 static void print_limits(struct buf *out, const struct endpoint_limits *limits)
 {
     if (limits->connections)
@@ -161,6 +177,8 @@ static struct route *route_new(const struct endpoint *endpoint)
     buf_init(&name, SIZE_MAX);
     buf_add(&name, endpoint->name);
     print_limits(&name, &endpoint->limits);
+    if (endpoint->tls)
+        tls_rule_print(&name, endpoint->tls);
     size_t len = endpoint->host.len + endpoint->unix_path.len + name.len;
     struct route *route = memory_new(1, sizeof *route + len);
     uint8_t *at = route->text;
@@ -168,61 +186,50 @@ static struct route *route_new(const struct endpoint *endpoint)
     route->endpoint.host = put(&at, endpoint->host);
     route->endpoint.unix_path = put(&at, endpoint->unix_path);
     route->endpoint.name = put(&at, buf_view(&name));
+    if (endpoint->tls)
+        route->endpoint.tls = route->tls_owned = tls_rule_copy(endpoint->tls);
     buf_done(&name);
     return route;
-}
-
-static struct bytes lower(struct bytes text, uint8_t room[PATTERN_LIMIT])
-{
-    for (size_t i = 0; i < text.len; i++)
-        room[i] = ascii_lower(text.at[i]);
-    return (struct bytes){room, text.len};
-}
-
-static bool pattern_is_valid(struct bytes pattern)
-{
-    if (bytes_equal(pattern, BYTES("*")))
-        return true;
-    if (pattern.len > PATTERN_LIMIT)
-        return false;
-    struct bytes rest = bytes_from(pattern, pattern.len > 0 && pattern.at[0] == '.');
-    struct bytes label;
-    for (bool has_more = true; has_more;) {
-        has_more = bytes_cut(rest, '.', &label, &rest);
-        if (label.len == 0)
-            return false;
-    }
-    return bytes_find(pattern, '*') == pattern.len && bytes_find(pattern, '@') == pattern.len;
 }
 
 bool routes_add(struct routes *routes, struct bytes pattern, const struct endpoint *endpoint)
 {
     uint8_t room[PATTERN_LIMIT];
-    if (!pattern_is_valid(pattern) || map_find(routes->by_pattern, lower(pattern, room)))
+    if (!pattern_is_valid(pattern))
         return false;
-    map_add(routes->by_pattern, lower(pattern, room), route_new(endpoint));
+    struct bytes lower = pattern_lower(pattern, room);
+    if (map_find(routes->by_pattern, lower))
+        return false;
+    map_add(routes->by_pattern, lower, route_new(endpoint));
     return true;
-}
-
-static const struct route *find(const struct routes *routes, struct bytes domain)
-{
-    const struct route *route = map_find(routes->by_pattern, domain);
-    for (size_t at = 0; !route && at < domain.len;) {
-        size_t dot = bytes_find(bytes_from(domain, at), '.');
-        struct bytes suffix = bytes_from(domain, at + dot);
-        /* ".example.org" is what is below it: a domain that begins with the dot is none. */
-        if (at + dot > 0 && suffix.len > 0)
-            route = map_find(routes->by_pattern, suffix);
-        at += dot + 1;
-    }
-    return route ? route : map_find(routes->by_pattern, BYTES("*"));
 }
 
 const struct endpoint *routes_find(const struct routes *routes, struct bytes domain)
 {
-    uint8_t room[PATTERN_LIMIT];
-    if (domain.len > sizeof room)
-        return NULL;
-    const struct route *route = find(routes, lower(domain, room));
+    const struct route *route = pattern_find(routes->by_pattern, domain);
     return route ? &route->endpoint : NULL;
+}
+
+/* --- TLS ---------------------------------------------------------------------------------------
+ */
+
+struct tls_rules *routes_tls(struct routes *routes)
+{
+    return routes->tls;
+}
+
+const struct tls_rule *routes_tls_rule(const struct routes *routes, const struct endpoint *route,
+                                       struct bytes domain)
+{
+    const struct tls_rule *own = route ? endpoint_tls_rule(route) : NULL;
+    return own ? own : tls_rules_find(routes->tls, domain);
+}
+
+const struct tls_rule *endpoint_tls_rule(const struct endpoint *endpoint)
+{
+    if (endpoint->unix_path.len)
+        return &tls_rule_local;
+    if (endpoint->tls)
+        return endpoint->tls;
+    return endpoint->is_implicit_tls ? &tls_rule_smtps : NULL;
 }

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "policy/tls_level.h"
 #include "queue/rate.h"
 
 struct mx_host; /* queue/mx.h */
@@ -25,30 +26,45 @@ struct endpoint_limits {
 /* One place that takes mail. Views belong to the routes. */
 struct endpoint {
     enum endpoint_kind kind;
-    struct bytes host; /* name or address, without brackets; empty for a Unix socket, and by MX */
+    struct bytes host; /* name or address, without brackets; empty for a Unix socket, and by MX
+                          (but with hosts the domain where its name is what TLS verifies) */
     uint16_t port;
+    bool is_implicit_tls;        /* smtps:// */
     struct bytes unix_path;      /* empty: TCP */
     const struct mx_host *hosts; /* by MX: where a lane's mail goes, by preference */
     size_t host_count;
+    bool is_secure; /* by MX, where the TLS rule cares: DNSSEC vouches for the hosts' names */
     struct endpoint_limits limits;
-    struct bytes name; /* as people write it, and the lane's key: "smtp://10.0.0.5:25",
-                          "lmtp://[::1]:24", "lmtp:unix:/run/dovecot/lmtp", "mx:example.org",
-                          "mx:10=mx1.example.org,20=mx2.example.org"; with limits of its own
-                          behind it: "smtp://10.0.0.5:25;rate=100/m" */
+    const struct tls_rule *tls; /* NULL: as for the domain; never in a lane */
+    struct bytes name;          /* as people write it, and the lane's key: "smtp://10.0.0.5:25",
+                                   "lmtp://[::1]:24", "lmtp:unix:/run/dovecot/lmtp", "mx:example.org",
+                                   "mx:10=mx1.example.org,20=mx2.example.org"; with limits of its own
+                                   behind it: "smtp://10.0.0.5:25;rate=100/m", with a rule for TLS:
+                                   "mx:example.org;tls=forced" */
 };
 
-/* Reads "smtp://host[:25]", "lmtp://host:port", "lmtp:unix:/path" (also "unix:/path", an LMTP
- * one) and "mx[:25]". False with what to write instead. Views into the text. */
+/* Reads "smtp://host[:25]", "smtps://host[:465]", "lmtp://host:port", "lmtp:unix:/path" (also
+ * "unix:/path", an LMTP one) and "mx[:25]". False with what to write instead. Views into the text.
+ */
 MUST_CHECK bool endpoint_scan(struct bytes text, struct endpoint *out, struct error *err);
 
 struct routes;
 struct routes *routes_new(uint64_t seed);
 void routes_free(struct routes *routes);
 /* Routes a pattern: "example.org" (itself), ".example.org" (below it), "*" (everything without
- * a better match). Copies; limits become part of the name. False: the pattern is there already, or
- * is none. */
+ * a better match). Copies; limits and tls become part of the name. False: the pattern is there
+ * already, or is none. */
 MUST_CHECK bool routes_add(struct routes *routes, struct bytes pattern,
                            const struct endpoint *endpoint);
 /* The endpoint for a domain: exact, then the longest ".suffix", then "*"; NULL: none (by MX). Local
  * domains are added like the others, as exact patterns. Case does not matter. */
 const struct endpoint *routes_find(const struct routes *routes, struct bytes domain);
+
+/* The rules for TLS of all that has none of its own; belongs to the routes, for the configuration
+ * to fill. */
+struct tls_rules *routes_tls(struct routes *routes);
+/* The rule for a domain's mail by this route (NULL: by MX). Borrowed. */
+const struct tls_rule *routes_tls_rule(const struct routes *routes, const struct endpoint *route,
+                                       struct bytes domain);
+/* A route's own rule, whatever the domain; NULL: it has none. */
+const struct tls_rule *endpoint_tls_rule(const struct endpoint *endpoint);

@@ -24,19 +24,33 @@ static struct bytes route_suffix(const struct endpoint *route)
     return bytes_from(route->name, by_mx.name.len);
 }
 
-struct bytes lane_name(const struct endpoint *route, struct bytes domain,
-                       uint8_t room[LANE_NAME_LIMIT])
+static struct bytes name_print(const struct queue *queue, const struct endpoint *route,
+                               struct bytes domain, uint8_t room[LANE_NAME_LIMIT])
 {
     struct buf name = {.at = room, .cap = LANE_NAME_LIMIT, .limit = LANE_NAME_LIMIT};
-    if (!route)
-        route = &by_mx;
-    if (route->kind != ENDPOINT_MX)
-        return route->name;
-    buf_add(&name, BYTES("mx:"));
-    for (size_t i = 0; i < domain.len; i++)
-        buf_add_byte(&name, ascii_lower(domain.at[i]));
-    buf_add(&name, route_suffix(route));
+    if (route->kind == ENDPOINT_MX) {
+        buf_add(&name, BYTES("mx:"));
+        for (size_t i = 0; i < domain.len; i++)
+            buf_add_byte(&name, ascii_lower(domain.at[i]));
+        buf_add(&name, route_suffix(route));
+    } else {
+        buf_add(&name, route->name);
+    }
+    if (!endpoint_tls_rule(route))
+        tls_rule_print(&name, routes_tls_rule(queue->routes, route, domain));
     return buf_view(&name);
+}
+
+static const struct endpoint *find_route(const struct queue *queue, struct bytes domain)
+{
+    const struct endpoint *route = routes_find(queue->routes, domain);
+    return route ? route : &by_mx;
+}
+
+struct bytes lane_name(const struct queue *queue, struct bytes domain,
+                       uint8_t room[LANE_NAME_LIMIT])
+{
+    return name_print(queue, find_route(queue, domain), domain, room);
 }
 
 /* Also keeps the names of domains' lanes apart from those of sites. */
@@ -45,18 +59,18 @@ static bool is_possible_domain(struct bytes domain)
     return domain.len > 0 && domain.len <= DOMAIN_LIMIT && bytes_find(domain, '=') == domain.len;
 }
 
-struct lane *lane_for_domain(struct queue *queue, const struct endpoint *route, struct bytes domain)
+struct lane *lane_for_domain(struct queue *queue, struct bytes domain)
 {
-    if (!route)
-        route = &by_mx;
-    if (route->kind != ENDPOINT_MX)
-        return lane_for(queue, route);
-    if (!is_possible_domain(domain))
+    const struct endpoint *route = find_route(queue, domain);
+    bool is_by_mx = route->kind == ENDPOINT_MX;
+    if (is_by_mx && !is_possible_domain(domain))
         return NULL;
     uint8_t room[LANE_NAME_LIMIT];
     struct endpoint endpoint = *route;
-    endpoint.name = lane_name(route, domain, room);
-    endpoint.host = bytes_sub(endpoint.name, sizeof "mx:" - 1, domain.len);
+    endpoint.name = name_print(queue, route, domain, room);
+    endpoint.tls = routes_tls_rule(queue->routes, route, domain);
+    if (is_by_mx)
+        endpoint.host = bytes_sub(endpoint.name, sizeof "mx:" - 1, domain.len);
     return lane_for(queue, &endpoint);
 }
 
@@ -85,17 +99,31 @@ static void print_hosts(struct buf *out, const struct mx_result *result)
     }
 }
 
+/* Behind the hosts in a site's name: how mail goes there; and, where the domain's name is what TLS
+ * verifies, for which domain, and what else it may go by. */
+static void print_terms(struct buf *out, const struct lane *lane, const struct endpoint *site)
+{
+    size_t before = sizeof "mx:" - 1 + lane->endpoint.host.len;
+    buf_add(out, bytes_from(lane->endpoint.name, before));
+    if (site->host.len) {
+        buf_add(out, BYTES(";for="));
+        buf_add(out, site->host);
+        buf_add(out, site->is_secure ? BYTES(";dnssec") : BYTES_NONE);
+    }
+}
+
 /* The lane of these hosts, by the route of the domain's lane. Hosts that only a hash tells from
  * others are compared, so that nobody gets mail that is another's. */
 static struct lane *site_for(struct queue *queue, const struct lane *lane,
                              const struct mx_result *result)
 {
     struct endpoint endpoint = lane->endpoint;
-    size_t before = sizeof "mx:" - 1 + endpoint.host.len;
-    struct bytes suffix = bytes_from(endpoint.name, before);
     struct buf whole, name;
     struct lane *site = NULL;
-    endpoint.host = BYTES_NONE;
+    bool is_bound = tls_rule_is_bound(endpoint.tls);
+    if (!is_bound)
+        endpoint.host = BYTES_NONE;
+    endpoint.is_secure = is_bound && result->is_secure;
     endpoint.hosts = result->hosts;
     endpoint.host_count = result->host_count;
     buf_init(&whole, SIZE_MAX);
@@ -107,7 +135,7 @@ static struct lane *site_for(struct queue *queue, const struct lane *lane,
         buf_add(&name, bytes_sub(buf_view(&whole), 0, SITE_NAME_LIMIT));
         if (!is_short || salt > 0)
             buf_addf(&name, "...%016llx", (unsigned long long)hash_bytes(buf_view(&whole), salt));
-        buf_add(&name, suffix);
+        print_terms(&name, lane, &endpoint);
         endpoint.name = buf_view(&name);
         site = lane_for(queue, &endpoint);
     }

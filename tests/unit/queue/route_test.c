@@ -19,6 +19,8 @@ static const struct {
 } endpoint_rows[] = {
     {"smarthost", "smtp://10.0.0.5:2525", true, ENDPOINT_SMTP, "10.0.0.5", 2525, ""},
     {"port of SMTP", "smtp://mx.example.org", true, ENDPOINT_SMTP, "mx.example.org", 25, ""},
+    {"TLS from the beginning", "smtps://mx.example.org", true, ENDPOINT_SMTP, "mx.example.org", 465,
+     ""},
     {"any case", "SMTP://mx.example.org", true, ENDPOINT_SMTP, "mx.example.org", 25, ""},
     {"LMTP", "lmtp://127.0.0.1:24", true, ENDPOINT_LMTP, "127.0.0.1", 24, ""},
     {"IPv6", "lmtp://[::1]:24", true, ENDPOINT_LMTP, "::1", 24, ""},
@@ -146,6 +148,50 @@ static void patterns_are_checked(void **state)
     routes_free(routes);
 }
 
+/* A route's own rule for TLS, then its nature, then the domain's, then the default. */
+static void a_route_has_its_rule_for_tls(void **state)
+{
+    static const struct tls_rule none = {.level = TLS_LEVEL_NONE, .source = TLS_BY_ROUTE};
+    static const struct tls_rule forced = {.level = TLS_LEVEL_FORCED, .source = TLS_BY_DOMAIN};
+    static const struct {
+        const char *domain;
+        enum tls_level level;
+        enum tls_source source;
+        const char *name; /* of the route */
+    } rows[] = {
+        {"own.example", TLS_LEVEL_NONE, TLS_BY_ROUTE, "smtp://h;tls=none"},
+        {"smtps.example", TLS_LEVEL_FORCED, TLS_BY_NATURE, "smtps://h"},
+        {"local.example", TLS_LEVEL_NONE, TLS_BY_NATURE, "unix:/run/lmtp"},
+        {"routed.example", TLS_LEVEL_FORCED, TLS_BY_DOMAIN, "smtp://h"},
+        {"forced.example", TLS_LEVEL_FORCED, TLS_BY_DOMAIN, NULL},
+        {"else.example", TLS_LEVEL_OPPORTUNISTIC, TLS_BY_DEFAULT, NULL},
+    };
+    struct routes *routes = routes_new(1);
+    struct endpoint endpoint;
+    struct error err;
+    assert_true(endpoint_scan(BYTES("smtp://h"), &endpoint, &err));
+    assert_true(routes_add(routes, BYTES("routed.example"), &endpoint));
+    endpoint.tls = &none;
+    assert_true(routes_add(routes, BYTES("own.example"), &endpoint));
+    assert_true(endpoint_scan(BYTES("smtps://h"), &endpoint, &err));
+    assert_true(endpoint.is_implicit_tls);
+    assert_true(routes_add(routes, BYTES("smtps.example"), &endpoint));
+    assert_true(endpoint_scan(BYTES("unix:/run/lmtp"), &endpoint, &err));
+    assert_true(routes_add(routes, BYTES("local.example"), &endpoint));
+    for (size_t i = 0; i < 4; i++)
+        assert_true(tls_rules_add(routes_tls(routes), bytes_of(rows[i + 1].domain), &forced));
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct bytes domain = bytes_of(rows[i].domain);
+        const struct endpoint *route = routes_find(routes, domain);
+        const struct tls_rule *rule = routes_tls_rule(routes, route, domain);
+        if (rule->level != rows[i].level || rule->source != rows[i].source)
+            fail_msg("%s", rows[i].domain);
+        if (rows[i].name)
+            assert_true(bytes_equal(route->name, bytes_of(rows[i].name)));
+    }
+    routes_free(routes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +199,7 @@ int main(void)
         cmocka_unit_test(endpoint_path_has_a_limit),
         cmocka_unit_test(routes_table),
         cmocka_unit_test(patterns_are_checked),
+        cmocka_unit_test(a_route_has_its_rule_for_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

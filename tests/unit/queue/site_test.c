@@ -309,6 +309,60 @@ static void who_spoke_is_reported(void **state)
     world_free(world);
 }
 
+/* Domains share no connection where TLS must verify their own names; a rule with names of its own
+ * may be shared by all that it is for. */
+static void forced_tls_keeps_domains_apart(void **state)
+{
+    static const struct bytes mx_names[] = {BYTES_INIT("mx.example")};
+    static const struct tls_rule plain = {.level = TLS_LEVEL_FORCED};
+    static const struct tls_rule named = {
+        .level = TLS_LEVEL_FORCED, .names = mx_names, .name_count = 1};
+    struct world *world = world_new();
+    struct tls_rules *rules = routes_tls(world->routes);
+    assert_true(tls_rules_add(rules, BYTES("one.example"), &plain));
+    assert_true(tls_rules_add(rules, BYTES("two.example"), &plain));
+    assert_true(tls_rules_add(rules, BYTES(".named.example"), &named));
+    world_add(world, 1, "a@one.example");
+    assert_string_equal(world_show(world, 1).lanes[0], "mx:one.example;tls=forced");
+    world_resolve(world, "one.example", MX_FOUND, "10=mx.example");
+    struct lane *site = world_connect(world);
+    expect_lane(site, "mx:10=mx.example;tls=forced;for=one.example");
+    assert_true(bytes_equal(lane_endpoint(site)->host, BYTES("one.example")));
+    assert_int_equal(lane_endpoint(site)->tls->level, TLS_LEVEL_FORCED);
+    world_add(world, 2, "a@two.example");
+    world_resolve(world, "two.example", MX_FOUND, "10=mx.example");
+    expect_lane(world_connect(world), "mx:10=mx.example;tls=forced;for=two.example");
+    world_add(world, 3, "a@b.named.example");
+    world_add(world, 4, "a@c.named.example");
+    world_resolve(world, "b.named.example", MX_FOUND, "10=mx.example");
+    world_resolve(world, "c.named.example", MX_FOUND, "10=mx.example");
+    struct lane *shared = world_connect(world);
+    assert_true(bytes_starts(lane_endpoint(shared)->name, BYTES("mx:10=mx.example;tls=forced:")));
+    assert_int_equal(lane_endpoint(shared)->host.len, 0);
+    assert_int_equal(lane_endpoint(shared)->tls->name_count, 1);
+    assert_int_equal(world_attempt(world, shared, DELIVERED, "250 ok"), 3);
+    assert_int_equal(world_attempt(world, shared, DELIVERED, "250 ok"), 4);
+    world_free(world);
+}
+
+static void what_dnssec_vouches_for_is_another_site(void **state)
+{
+    static const struct tls_rule plain = {.level = TLS_LEVEL_FORCED};
+    static const struct mx_host host = {BYTES_INIT("mx.example"), 10};
+    const struct mx_result secure = {
+        .hosts = &host, .host_count = 1, .ttl_ms = 10 * MINUTE_MS, .is_secure = true};
+    struct world *world = world_new();
+    struct queue_task task;
+    tls_rules_set_default(routes_tls(world->routes), &plain);
+    world_add(world, 1, "a@one.example");
+    expect_step(world, &task, QUEUE_RESOLVE);
+    queue_resolved(world->queue, task.lane, MX_FOUND, &secure, world->now_ms);
+    struct lane *site = world_connect(world);
+    expect_lane(site, "mx:10=mx.example;tls=forced;for=one.example;dnssec");
+    assert_true(lane_endpoint(site)->is_secure);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +375,8 @@ int main(void)
         cmocka_unit_test(retry_asks_again),
         cmocka_unit_test(routes_may_say_by_mx),
         cmocka_unit_test(who_spoke_is_reported),
+        cmocka_unit_test(forced_tls_keeps_domains_apart),
+        cmocka_unit_test(what_dnssec_vouches_for_is_another_site),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
