@@ -31,7 +31,8 @@ int command_check(const struct options *options)
     buf_init(&problems, ROOM);
     buf_init(&warnings, ROOM);
     struct config *config = config_load(options->config, &problems);
-    bool is_good = config && config_read_anchor(config, &problems);
+    bool is_good =
+        config && config_read_anchor(config, &problems) && config_read_files(config, &problems);
     if (config && !config_read_certificates(config, &problems, &warnings))
         is_good = false;
     if (options->is_json)

@@ -16,8 +16,9 @@
 
 enum {
     SUPERVISOR_FD = 3,
-    /* The configuration, a NUL, and the keyring. */
-    CONFIG_HANDED_LIMIT = SCHEMA_TEXT_LIMIT + 1 + 2 * KEYRING_TEXT_LIMIT,
+    /* The configuration, the keyring, and the files of trusted certificates. */
+    CONFIG_HANDED_LIMIT = SCHEMA_TEXT_LIMIT + 1 + 2 * KEYRING_TEXT_LIMIT + 1 +
+                          CONFIG_FILE_LIMIT * (CONFIG_FILE_SIZE_LIMIT + 16),
 };
 
 static const char *const role_words[] = {"worker", "mailbox", "control", "keeper"};
@@ -39,38 +40,53 @@ static bool scan_places(struct bytes payload, const char **path, const char **fo
     return true;
 }
 
+/* Reads a memory file that is shared with the supervisor and all children, its position too. */
+static bool read_shared(int fd, struct buf *out)
+{
+    struct stat status;
+    ssize_t got = 1;
+    if (fd < 0 || fstat(fd, &status) != 0 || status.st_size > CONFIG_HANDED_LIMIT)
+        return false;
+    while (got > 0) {
+        size_t room = (size_t)status.st_size + 1 - out->len;
+        got = pread(fd, buf_reserve(out, room), room, (off_t)out->len);
+        if (got > 0)
+            buf_grow(out, (size_t)got);
+    }
+    return got == 0;
+}
+
+/* What comes with a configuration's text. */
+static bool set_rest(struct config *config, struct bytes keyring, struct bytes files,
+                     struct error *err)
+{
+    if (!config_unpack_files(config, files))
+        return error_set(err, 0, "the supervisor handed over other files than these");
+    return keyring.len == 0 || config_set_keyring(config, keyring, err);
+}
+
 struct config *child_config(const struct ipc_message *message, struct buf *problems)
 {
     const char *path, *folder;
-    struct bytes anchor;
-    struct stat status;
-    if (message->fd < 0 || !scan_places(message->payload, &path, &folder, &anchor) ||
-        fstat(message->fd, &status) != 0 || status.st_size > CONFIG_HANDED_LIMIT) {
-        buf_addf(problems, "the supervisor handed over no configuration\n");
-        return NULL;
-    }
-    struct buf text;
-    buf_init(&text, CONFIG_HANDED_LIMIT + 1);
-    ssize_t got = 1;
-    while (got > 0) {
-        size_t room = (size_t)CONFIG_HANDED_LIMIT + 1 - text.len;
-        /* The file is shared with the supervisor and all children, its position too. */
-        got = pread(message->fd, buf_reserve(&text, room), room, (off_t)text.len);
-        if (got > 0)
-            buf_grow(&text, (size_t)got);
-    }
-    struct bytes own, keyring;
+    struct bytes anchor, text, keyring, files;
+    struct buf whole;
     struct error err;
-    (void)bytes_cut(buf_view(&text), 0, &own, &keyring);
-    struct config *config = config_parse(own, path, folder, problems);
-    if (config)
-        config_set_anchor(config, anchor);
-    if (config && keyring.len && !config_set_keyring(config, keyring, &err)) {
+    struct config *config = NULL;
+    buf_init(&whole, CONFIG_HANDED_LIMIT + 1);
+    if (!scan_places(message->payload, &path, &folder, &anchor) ||
+        !read_shared(message->fd, &whole) || !bytes_cut(buf_view(&whole), 0, &text, &keyring) ||
+        !bytes_cut(keyring, 0, &keyring, &files))
+        buf_addf(problems, "the supervisor handed over no configuration\n");
+    else
+        config = config_parse(text, path, folder, problems);
+    if (config && !set_rest(config, keyring, files, &err)) {
         buf_addf(problems, "%s\n", err.text);
         config_free(config);
         config = NULL;
     }
-    buf_done(&text);
+    if (config)
+        config_set_anchor(config, anchor);
+    buf_done(&whole);
     return config;
 }
 

@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "daemon/config_certificates.h"
+#include "daemon/config_tls.h"
 #include "policy/keyring.h"
 
 _Static_assert(sizeof(size_t) == sizeof(uint64_t), "keys write sizes as 64 bits");
@@ -80,7 +81,10 @@ static const struct schema_key outbound_keys[] = {
      .help = "which addresses of hosts are used"},
     {"connect_timeout", SCHEMA_DURATION, AT(config.outbound.connect_timeout_ms), "30s", 1, HOUR_MS,
      .help = "wait for a connection; at most 10s while there are other addresses"},
-    {"tls", SCHEMA_FORM, 0, "none", .read = draft_read_tls, .help = "none in this version"},
+    {"tls", SCHEMA_FORM, 0, "opportunistic", .read = draft_read_outbound_tls,
+     .help = "none, opportunistic or forced, or a mapping: level, ca, names, pins"},
+    {"tls_domains", SCHEMA_FORM, 0, NULL, .read = draft_read_tls_domains,
+     .help = "mapping of domains to the same: {example.org: forced}"},
     {"greeting_timeout", SCHEMA_DURATION, AT(config.client.greeting_timeout_ms), "5m", 1, HOUR_MS,
      .help = "wait for a server's greeting"},
     {"command_timeout", SCHEMA_DURATION, AT(config.client.command_timeout_ms), "5m", 1, HOUR_MS,
@@ -368,15 +372,9 @@ static void build_secrets(struct draft *draft)
 const char *draft_secret(struct schema *schema, struct draft *draft, const struct schema_text *path)
 {
     struct config *config = &draft->config;
-    char whole[2 * PATH_MAX];
-    struct bytes copy;
-    bool is_absolute = path->at[0] == '/';
-    int len = snprintf(whole, sizeof whole, "%s%s%s", is_absolute ? "" : config->folder,
-                       is_absolute ? "" : "/", path->at);
-    if (path->len == 0 || len < 0 || len >= PATH_MAX) {
-        schema_problem(schema, path->line, "a path has 1 to %d bytes", PATH_MAX - 1);
+    const char *whole = draft_path(schema, draft, path);
+    if (!whole)
         return NULL;
-    }
     for (size_t i = 0; i < config->secret_count; i++)
         if (strcmp(draft->secrets[i], whole) == 0)
             return draft->secrets[i];
@@ -386,12 +384,7 @@ const char *draft_secret(struct schema *schema, struct draft *draft, const struc
                        CONFIG_SECRET_LIMIT);
         return NULL;
     }
-    if (!arena_copy(config->arena, (struct bytes){(const uint8_t *)whole, (size_t)len + 1},
-                    &copy)) {
-        schema_problem(schema, path->line, "the values are too long in all");
-        return NULL;
-    }
-    return draft->secrets[config->secret_count++] = (const char *)copy.at;
+    return draft->secrets[config->secret_count++] = whole;
 }
 
 /* What a listener has that does not say. RFC 3207, 4: a public server must not require TLS. */
@@ -527,6 +520,7 @@ static void release(struct config *config)
     networks_free(config->verify.trusted);
     networks_free(config->verify.forwarders);
     map_free(config->verify.marked);
+    config_free_files(config);
     arena_free(config->arena);
 }
 

@@ -32,6 +32,15 @@ enum {
     CONFIG_SECRET_LIMIT = 64,
     CONFIG_CERTIFICATE_LIMIT = 32,
     CONFIG_CLIENT_LIMIT = 1000,
+    CONFIG_FILE_LIMIT = 64,
+    CONFIG_FILE_SIZE_LIMIT = 1 << 20
+};
+
+/* A file of certificates to trust, and what was in it. */
+struct config_file {
+    const char *path; /* absolute */
+    uint8_t *text_owned;
+    size_t text_len;
 };
 
 struct config_certificate {
@@ -85,6 +94,8 @@ struct config {
     const char **secrets;                  /* files that the supervisor opens for the keeper, which
                                               knows each by its name as it stands here: absolute */
     size_t secret_count;
+    struct config_file *files;
+    size_t file_count;
     char *trace_folder; /* journals that `postrider trace` reads: SPOOL/trace */
     char *user;         /* `user: NAME` to become when started as root; NULL */
     unsigned workers;   /* processes (and shards), 1-32; default 1 */
@@ -153,6 +164,15 @@ MUST_CHECK bool config_set_keyring(struct config *config, struct bytes text, str
 /* Appends the text of a keyring's file, nothing when there is none; text takes one byte more than
  * KEYRING_TEXT_LIMIT. False and err: it cannot be read, or is longer. */
 MUST_CHECK bool config_keyring_read_text(const char *path, struct buf *text, struct error *err);
+/* Reads the files of trusted certificates. False, and a line in problems for each that will not do.
+ */
+MUST_CHECK bool config_read_files(struct config *config, struct buf *problems);
+/* What was in such a file; borrowed. Empty: there is none of that name, or it was not read. */
+struct bytes config_file(const struct config *config, struct bytes path);
+/* Their contents as bytes for another process, which has read the same text; false: they are not
+ * these. */
+void config_pack_files(const struct config *config, struct buf *out);
+MUST_CHECK bool config_unpack_files(struct config *config, struct bytes packed);
 void config_free(struct config *config);
 /* Reads the file's text as it is, up to the limit of a configuration; *folder_owned is the absolute
  * folder that it lies in. */

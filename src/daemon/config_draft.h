@@ -74,8 +74,6 @@ void draft_read_domains(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_servers(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_routes(struct schema *schema, yaml_node_t *node, void *target);
-/* `tls:` in all its places: none, until TLS is there. */
-void draft_read_tls(struct schema *schema, yaml_node_t *node, void *target);
 
 /* A file that only the keeper may read: adds it to the configuration's secrets, once, and gives its
  * absolute path, which is its name in requests to the keeper. NULL: reported. */
@@ -84,6 +82,14 @@ const char *draft_secret(struct schema *schema, struct draft *draft,
 
 /* Can it be the part of an address in front of the @? */
 bool draft_is_local_part(struct bytes text);
+/* A path, made absolute: a relative one begins at the configuration's folder. In the arena. NULL:
+ * reported. */
+const char *draft_path(struct schema *schema, struct draft *draft, const struct schema_text *path);
+/* A file of certificates: adds it to the configuration's files, once, and gives its absolute path,
+ * which is its name for config_file(). NULL: reported. */
+const char *draft_file(struct schema *schema, struct draft *draft, const struct schema_text *path);
+void config_free_files(struct config *config);
+
 /* "100/m" or nothing. */
 void draft_rate(struct schema *schema, const struct schema_text *text, const char *key,
                 struct rate *out);

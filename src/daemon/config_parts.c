@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "daemon/config_tls.h"
 
 static struct bytes bytes_in(const struct schema_text *text)
 {
@@ -18,14 +19,6 @@ static bool is_list(struct schema *schema, const yaml_node_t *node, const char *
         return true;
     schema_problem(schema, schema_line(node), "\"%s\" takes a list: [first, second]", what);
     return false;
-}
-
-void draft_read_tls(struct schema *schema, yaml_node_t *node, void *target)
-{
-    struct schema_text text;
-    if (schema_text(schema, node, "tls", &text) && !bytes_equal(bytes_in(&text), BYTES("none")))
-        schema_problem(schema, text.line, "tls: %.40s: TLS is not in this version; write tls: none",
-                       text.at);
 }
 
 /* --- Listeners ------------------------------------------------------------------------------ */
@@ -430,22 +423,31 @@ void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target)
 }
 
 struct draft_route {
+    struct draft *draft;
     struct schema_text to, via, rate;
     uint64_t connections, connection_messages;
+    struct draft_tls tls;
 };
+
+static void read_route_tls(struct schema *schema, yaml_node_t *node, void *target)
+{
+    struct draft_route *route = target;
+    draft_tls_read(schema, node, "routes.tls", route->draft, &route->tls);
+}
 
 static const struct schema_key route_keys[] = {
     {"to", SCHEMA_TEXT, offsetof(struct draft_route, to), NULL,
      .help = "example.org, .example.org (what is below it) or \"*\" (all else)"},
     {"via", SCHEMA_TEXT, offsetof(struct draft_route, via), NULL,
-     .help = "smtp://HOST:PORT, lmtp://HOST:PORT, lmtp:unix:/path, or mx"},
+     .help = "smtp://HOST:PORT, smtps://HOST:PORT, lmtp://HOST:PORT, lmtp:unix:/path, or mx"},
     {"connections", SCHEMA_NUMBER, offsetof(struct draft_route, connections), NULL, 1, 1000,
      .help = "at most at a time; as queue.connections by default"},
     {"messages_per_connection", SCHEMA_NUMBER, offsetof(struct draft_route, connection_messages),
      NULL, 1, 1000000, .help = "as queue.messages_per_connection by default"},
     {"rate", SCHEMA_TEXT, offsetof(struct draft_route, rate), NULL,
      .help = "messages in a time: 100/m, 10/s; as queue.rate by default"},
-    {"tls", SCHEMA_FORM, 0, "none", .read = draft_read_tls, .help = "none in this version"},
+    {"tls", SCHEMA_FORM, 0, NULL, .read = read_route_tls,
+     .help = "as outbound.tls; that of the domain, or outbound.tls, by default"},
 };
 const struct schema_table draft_route_table = {"routes", route_keys, COUNT(route_keys)};
 
@@ -473,6 +475,11 @@ static void add_endpoint(struct schema *schema, struct draft *draft,
     limits->connections = (uint32_t)route->connections;
     limits->connection_messages = (uint32_t)route->connection_messages;
     draft_rate(schema, &route->rate, "routes.rate", &limits->rate);
+    const struct tls_rule rule = draft_tls_rule(&route->tls, TLS_BY_ROUTE);
+    if (route->tls.line) {
+        draft_tls_check(schema, &route->tls, endpoint);
+        endpoint->tls = &rule;
+    }
     if (!routes_add(draft->config.routes, bytes_in(&route->to), endpoint))
         schema_problem(schema, route->to.line, "there are two routes to \"%.80s\"", route->to.at);
 }
@@ -497,7 +504,7 @@ void draft_read_routes(struct schema *schema, yaml_node_t *node, void *target)
     if (!is_list(schema, node, "routes"))
         return;
     for (size_t place = 0; (item = schema_item(schema, node, &place));) {
-        struct draft_route route = {.to.line = 0};
+        struct draft_route route = {.draft = target};
         size_t before = schema->problem_count;
         schema_map(schema, item, &draft_route_table, &route);
         if (route.to.at && route.via.at)

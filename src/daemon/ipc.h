@@ -6,8 +6,9 @@
 #include "base/error.h"
 
 enum ipc_type {
-    IPC_CONFIG = 1,  /* to a child: fd is a memory file with the configuration's text; payload:
-                        path NUL folder NUL, then the trust anchor's records */
+    IPC_CONFIG = 1,  /* to a child: fd is a memory file with the configuration's text, NUL, the
+                        keyring, NUL, the files of trusted certificates, packed; payload: path NUL
+                        folder NUL, then the trust anchor's records */
     IPC_LISTENER,    /* to a worker: fd is a listening socket, number is the config's listener;
                         to mailbox and control: their Unix listening socket */
     IPC_PEER,        /* to control: fd leads to a worker, number is its index; to a worker: fd leads

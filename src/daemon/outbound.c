@@ -8,6 +8,10 @@
 #include "base/memory.h"
 #include "daemon/outbound_hosts.h"
 #include "daemon/outbound_text.h"
+#include "daemon/outbound_tls.h"
+
+/* A handshake takes a few round trips, and the other side's computations. */
+enum { HANDSHAKE_MS = 60 * 1000 };
 
 struct outbound {
     struct list link;
@@ -19,7 +23,8 @@ struct outbound {
     struct stream *stream;
     struct timer timer; /* connecting, the machine's deadline, or idleness */
     struct outbound_hosts *hosts;
-    enum { CONNECTING, TALKING, IDLE, READING } phase;
+    struct outbound_tls tls;
+    enum { CONNECTING, SECURING, TALKING, IDLE, READING } phase;
     bool was_greeted, is_shut, is_killed;
     char lost_reason[128]; /* while a read is under way */
     size_t deliveries;     /* done */
@@ -32,6 +37,7 @@ struct outbound {
 
 static void run(struct outbound *outbound);
 static void connect_next(struct outbound *outbound);
+static void connect_again(struct outbound *outbound);
 
 static void end_delivery(struct outbound *outbound)
 {
@@ -65,6 +71,7 @@ static void outbound_end(struct outbound *outbound, const struct delivery_result
         stream_close(outbound->stream);
     queue_disconnected(worker->queue, outbound->lane, failure, loop_wall_ms(worker->loop));
     outbound_hosts_close(outbound->hosts);
+    outbound_tls_done(&outbound->tls);
     smtp_client_free(outbound->client);
     list_remove(&outbound->link);
     generation_leave(outbound->generation);
@@ -132,7 +139,7 @@ static void log_result(struct outbound *outbound, const struct delivery_result *
              LOG_BYTES("lane", lane_endpoint(outbound->lane)->name),
              LOG_BYTES("host", result->remote), LOG_INT("code", result->code),
              LOG_TEXT("status", result->status), LOG_BYTES("reply", result->reply),
-             LOG_INT("delay_ms", delay_ms),
+             LOG_INT("delay_ms", delay_ms), LOG_OPTIONAL("tls", outbound->tls.words),
              LOG_OPTIONAL("downgraded", downgraded_from(outbound, result)));
 }
 
@@ -176,11 +183,14 @@ static void next_delivery(struct outbound *outbound)
     end_delivery(outbound);
     if (!outbound->was_greeted) {
         outbound->was_greeted = true;
+        outbound_tls_settled(&outbound->tls, smtp_client_security(outbound->client));
         queue_connected(worker->queue, outbound->lane, loop_wall_ms(worker->loop));
     }
     size_t done = smtp_client_messages(outbound->client);
+    /* After a reload other certificates may be trusted. */
     bool is_used_up = done >= smtp_client_mail_max(outbound->client) ||
-                      done >= queue_connection_messages(worker->queue, outbound->lane);
+                      done >= queue_connection_messages(worker->queue, outbound->lane) ||
+                      outbound->generation != worker->generation;
     if (!outbound->is_shut && !is_used_up)
         outbound->delivery =
             queue_take(worker->queue, outbound->lane, smtp_client_recipient_max(outbound->client),
@@ -269,6 +279,51 @@ static void closed(struct outbound *outbound)
         outbound_end(outbound, NULL);
 }
 
+/* --- TLS ---------------------------------------------------------------------------------------
+ */
+
+/* This host will not do: outbound->tls.failure says why. */
+static void cannot_secure(struct outbound *outbound)
+{
+    struct bytes reason = bytes_of(outbound->tls.failure);
+    if (outbound->client) {
+        smtp_client_unsecured(outbound->client, reason);
+        outbound->phase = TALKING;
+        run(outbound);
+        return;
+    }
+    struct delivery_result failure = {
+        .outcome = DEFERRED, .status = "4.7.5", .reply = reason, .was_connection = true};
+    host_failed(outbound, &failure);
+}
+
+/* Where clear text will do, the same host is connected to once more, for that. */
+static void handshake_failed(struct outbound *outbound, const char *reason)
+{
+    outbound_tls_failed(&outbound->tls, reason);
+    if (!outbound_tls_may_be_clear(&outbound->tls)) {
+        cannot_secure(outbound);
+        return;
+    }
+    log_warning("tls-failed", LOG_BYTES("lane", lane_endpoint(outbound->lane)->name),
+                LOG_BYTES("host", outbound_hosts_remote(outbound->hosts)),
+                LOG_TEXT("reason", outbound->tls.failure));
+    outbound_hosts_tls_failed(outbound->hosts);
+    stream_close(outbound->stream);
+    outbound->stream = NULL;
+    connect_again(outbound);
+}
+
+static void begin_securing(struct outbound *outbound)
+{
+    outbound->phase = SECURING;
+    if (outbound_tls_start(&outbound->tls, outbound->generation->outbound_contexts,
+                           outbound->stream))
+        timer_set(&outbound->timer, loop_now_ms(outbound->worker->loop) + HANDSHAKE_MS);
+    else
+        cannot_secure(outbound);
+}
+
 /* Does what the machine asks for until it waits. May free the outbound. */
 static void run(struct outbound *outbound)
 {
@@ -285,9 +340,7 @@ static void run(struct outbound *outbound)
             text_begin(outbound);
             outbound_text_read(outbound->text);
             return;
-        case CLIENT_START_TLS:
-            smtp_client_unsecured(outbound->client, BYTES("TLS is not in this version"));
-            continue;
+        case CLIENT_START_TLS: begin_securing(outbound); return;
         case CLIENT_WANT_CREDENTIAL:
             smtp_client_no_credential(outbound->client, BYTES("logins are not in this version"));
             continue;
@@ -321,15 +374,38 @@ static void on_input(void *context, struct bytes input)
     run(outbound);
 }
 
+static void talk(struct outbound *outbound)
+{
+    outbound->client = smtp_client_new(&outbound->settings, loop_now_ms(outbound->worker->loop));
+    outbound->phase = TALKING;
+}
+
 static void on_writable(void *context)
 {
     struct outbound *outbound = context;
-    if (outbound->phase == CONNECTING) {
+    if (outbound->phase == CONNECTING)
         outbound_hosts_reached(outbound->hosts);
-        outbound->client =
-            smtp_client_new(&outbound->settings, loop_now_ms(outbound->worker->loop));
-        outbound->phase = TALKING;
+    if (outbound->phase == CONNECTING && outbound->settings.is_secure) {
+        begin_securing(outbound);
+        return;
     }
+    if (outbound->phase == CONNECTING)
+        talk(outbound);
+    run(outbound);
+}
+
+static void on_secured(void *context)
+{
+    struct outbound *outbound = context;
+    if (!outbound_tls_judge(&outbound->tls, outbound->stream)) {
+        cannot_secure(outbound);
+        return;
+    }
+    if (outbound->client)
+        smtp_client_secured(outbound->client, loop_now_ms(outbound->worker->loop));
+    else
+        talk(outbound);
+    outbound->phase = TALKING;
     run(outbound);
 }
 
@@ -351,17 +427,23 @@ static void on_ended(void *context, int os)
     struct outbound *outbound = context;
     if (outbound->phase == CONNECTING)
         cannot_connect(outbound, os, strerror(os));
+    else if (outbound->phase == SECURING)
+        handshake_failed(outbound, os == EPROTO ? stream_failure(outbound->stream)
+                                   : os         ? strerror(os)
+                                                : "the other side closed the connection");
     else
         lose_stream(outbound, os ? strerror(os) : "the other side closed the connection");
 }
 
-static const struct stream_events events = {on_input, on_writable, on_ended, NULL};
+static const struct stream_events events = {
+    .input = on_input, .writable = on_writable, .ended = on_ended, .secured = on_secured};
 
 static void on_timer(void *context)
 {
     struct outbound *outbound = context;
     switch (outbound->phase) {
     case CONNECTING: cannot_connect(outbound, ETIMEDOUT, "no answer (timed out)"); return;
+    case SECURING: handshake_failed(outbound, "no answer (timed out)"); return;
     case READING: return;
     case IDLE:
         outbound->phase = TALKING;
@@ -375,18 +457,34 @@ static void on_timer(void *context)
     }
 }
 
-static void connect_next(struct outbound *outbound)
+/* To the next host, or to the same one once more. */
+static void connect_to(struct outbound *outbound, bool is_again)
 {
     struct error err;
     smtp_client_free(outbound->client);
     outbound->client = NULL;
     outbound->phase = CONNECTING;
-    outbound->stream = outbound_hosts_connect(outbound->hosts, &events, outbound, &err);
+    outbound->stream = is_again ? outbound_hosts_again(outbound->hosts, &events, outbound, &err)
+                                : outbound_hosts_connect(outbound->hosts, &events, outbound, &err);
+    outbound_tls_choose(&outbound->tls, outbound_hosts_name(outbound->hosts),
+                        outbound_hosts_remote(outbound->hosts),
+                        outbound_hosts_is_clear(outbound->hosts));
+    outbound->settings.tls = outbound_tls_mode(&outbound->tls);
     if (outbound->stream)
         timer_set(&outbound->timer,
                   loop_now_ms(outbound->worker->loop) + outbound_hosts_timeout_ms(outbound->hosts));
     else
         cannot_connect(outbound, err.os, err.text);
+}
+
+static void connect_next(struct outbound *outbound)
+{
+    connect_to(outbound, false);
+}
+
+static void connect_again(struct outbound *outbound)
+{
+    connect_to(outbound, true);
 }
 
 static void hosts_found(void *context)
@@ -412,6 +510,8 @@ void outbound_open(struct worker *worker, struct lane *lane)
     outbound->lane = lane;
     outbound->settings = worker->generation->config->client;
     outbound->settings.dialect = is_lmtp ? DIALECT_LMTP : DIALECT_SMTP;
+    outbound->settings.is_secure = lane_endpoint(lane)->is_implicit_tls;
+    outbound_tls_init(&outbound->tls, lane_endpoint(lane));
     outbound->hosts = outbound_hosts_open(worker, outbound->generation, lane);
     timer_init(&outbound->timer, worker->loop, on_timer, outbound);
     list_append(&worker->outbounds, &outbound->link);
@@ -434,7 +534,7 @@ bool outbound_wake_idle(struct worker *worker)
 static void outbound_kill(struct outbound *outbound)
 {
     outbound->is_killed = true;
-    if (outbound->phase == CONNECTING)
+    if (outbound->phase == CONNECTING || outbound->phase == SECURING)
         outbound_end(outbound, NULL);
     else if (outbound->stream)
         lose_stream(outbound, "stopped");

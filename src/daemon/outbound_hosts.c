@@ -190,9 +190,16 @@ struct stream *outbound_hosts_connect(struct outbound_hosts *hosts,
                                       const struct stream_events *events, void *context,
                                       struct error *err)
 {
-    struct loop *loop = hosts->worker->loop;
     ASSERT(outbound_hosts_has_next(hosts));
     hosts->tried++;
+    return outbound_hosts_again(hosts, events, context, err);
+}
+
+struct stream *outbound_hosts_again(struct outbound_hosts *hosts,
+                                    const struct stream_events *events, void *context,
+                                    struct error *err)
+{
+    struct loop *loop = hosts->worker->loop;
     if (is_socket(hosts))
         return stream_connect_unix(loop, hosts->endpoint->unix_path, events, context, err);
     print_remote(hosts);
@@ -250,6 +257,24 @@ void outbound_hosts_worked(struct outbound_hosts *hosts)
 {
     if (!is_socket(hosts))
         hosts_worked(hosts->worker->hosts, current(hosts), hosts->port);
+}
+
+struct bytes outbound_hosts_name(const struct outbound_hosts *hosts)
+{
+    return is_socket(hosts) ? BYTES_NONE : hosts->list[hosts->plan[hosts->tried - 1].host].name;
+}
+
+void outbound_hosts_tls_failed(struct outbound_hosts *hosts)
+{
+    if (!is_socket(hosts))
+        hosts_tls_failed(hosts->worker->hosts, current(hosts), hosts->port,
+                         loop_now_ms(hosts->worker->loop));
+}
+
+bool outbound_hosts_is_clear(const struct outbound_hosts *hosts)
+{
+    return !is_socket(hosts) && hosts_is_clear(hosts->worker->hosts, current(hosts), hosts->port,
+                                               loop_now_ms(hosts->worker->loop));
 }
 
 bool outbound_hosts_has_other(const struct outbound_hosts *hosts)

@@ -22,6 +22,10 @@ bool outbound_hosts_has_next(const struct outbound_hosts *hosts);
 struct stream *outbound_hosts_connect(struct outbound_hosts *hosts,
                                       const struct stream_events *events, void *context,
                                       struct error *err);
+/* The same host, once more. */
+struct stream *outbound_hosts_again(struct outbound_hosts *hosts,
+                                    const struct stream_events *events, void *context,
+                                    struct error *err);
 /* How long to wait for that: shorter while there are others. */
 int64_t outbound_hosts_timeout_ms(const struct outbound_hosts *hosts);
 /* The one being tried or connected: "mx.example[192.0.2.1]:25", or the lane's name; borrowed until
@@ -39,5 +43,10 @@ void outbound_hosts_reached(struct outbound_hosts *hosts);
 /* The one being tried cannot be used, or is of use: remembered. */
 void outbound_hosts_failed(struct outbound_hosts *hosts);
 void outbound_hosts_worked(struct outbound_hosts *hosts);
+/* The name of the current one, or its address; empty: a Unix socket. Borrowed until the next. */
+struct bytes outbound_hosts_name(const struct outbound_hosts *hosts);
+/* The handshake of the current one failed; did it of late? */
+void outbound_hosts_tls_failed(struct outbound_hosts *hosts);
+bool outbound_hosts_is_clear(const struct outbound_hosts *hosts);
 /* Is there another than this one in the lane that is not known to be down? */
 bool outbound_hosts_has_other(const struct outbound_hosts *hosts);

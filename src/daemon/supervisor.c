@@ -109,13 +109,21 @@ static bool load_certificates(struct config *config, struct buf *problems)
     return is_good;
 }
 
-/* The children cannot read the keyring: it goes to them behind the configuration's text. */
-static void add_keyring(struct buf *text, const struct config *config)
+/* The text, and behind it what the children cannot read: the keyring, and the files of trusted
+ * certificates. */
+static int seal(const struct config *config, struct bytes text, struct error *err)
 {
-    text->limit = SIZE_MAX; /* both are bounded where they are read */
-    buf_add_byte(text, 0);
+    struct buf whole;
+    buf_init(&whole, SIZE_MAX);
+    buf_add(&whole, text);
+    buf_add_byte(&whole, 0);
     if (config->keyring)
-        keyring_print(text, config->keyring);
+        keyring_print(&whole, config->keyring);
+    buf_add_byte(&whole, 0);
+    config_pack_files(config, &whole);
+    int fd = seal_text(buf_view(&whole), err);
+    buf_done(&whole);
+    return fd;
 }
 
 /* Reads the file; NULL: problems say why. */
@@ -129,12 +137,11 @@ static struct config *load(const char *path, int *text_fd, struct buf *problems)
         return NULL;
     }
     struct config *config = config_parse(buf_view(&text), path, folder, problems);
-    bool is_good = config && config_read_anchor(config, problems);
+    bool is_good =
+        config && config_read_anchor(config, problems) && config_read_files(config, problems);
     is_good =
         is_good && load_certificates(config, problems) && config_read_keyring(config, problems);
-    if (is_good)
-        add_keyring(&text, config);
-    *text_fd = is_good ? seal_text(buf_view(&text), &err) : -1;
+    *text_fd = is_good ? seal(config, buf_view(&text), &err) : -1;
     if (is_good && *text_fd < 0)
         buf_addf(problems, "%s\n", err.text);
     if (*text_fd < 0) {

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "daemon/inbound.h"
 #include "daemon/outbound.h"
+#include "daemon/outbound_tls.h"
 #include "daemon/report.h"
 #include "daemon/resolve.h"
 #include "daemon/self.h"
@@ -27,6 +28,7 @@ void generation_leave(struct generation *generation)
 {
     if (--generation->users)
         return;
+    outbound_contexts_free(generation->outbound_contexts);
     config_free(generation->config);
     self_done(&generation->self);
     tls_context_free(generation->tls);
@@ -42,6 +44,7 @@ static struct generation *generation_new(const struct worker *worker, struct con
     self_init(&generation->self, config_owned);
     recipients_set_directory(config_owned->recipients, worker->directory);
     generation->psl = psl_latest(NULL);
+    generation->outbound_contexts = outbound_contexts_new(config_owned);
     return generation;
 }
 

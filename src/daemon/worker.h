@@ -21,6 +21,7 @@ struct generation {
     struct mx_self self;     /* by this configuration */
     struct tls_context *tls; /* of incoming sessions; NULL: no certificates */
     struct psl_ctx_st *psl;  /* the newest Public Suffix List that is there; NULL: none */
+    struct outbound_contexts *outbound_contexts;
     size_t users;
 };
 struct generation *generation_use(struct generation *generation);

@@ -59,7 +59,7 @@ struct tls *tls_server_new(struct tls_context *context, enum tls_client_certific
 
 struct tls_client_settings {
     enum tls_peers peers;
-    const char *ca_file;                 /* PEM; NULL: the system's trust store */
+    struct bytes ca_pem;                 /* whom to trust; empty: the system's trust store */
     const struct tls_identity *identity; /* client certificate; NULL: none */
     const struct tls_signer *signer;     /* kept; NULL when the key is given */
 };

@@ -189,10 +189,13 @@ static bool set_up_client(struct tls_context *context, const struct tls_client_s
     if (!context->ssl)
         return false;
     SSL_CTX_set_verify(context->ssl, SSL_VERIFY_NONE, NULL);
-    if (settings->ca_file ? !SSL_CTX_load_verify_file(context->ssl, settings->ca_file)
-                          : !SSL_CTX_set_default_verify_paths(context->ssl))
-        return tls_error(err, "trusted certificates in %s",
-                         settings->ca_file ? settings->ca_file : "the system's trust store");
+    if (settings->ca_pem.len) {
+        X509_STORE *store = SSL_CTX_get_cert_store(context->ssl);
+        if (!tls_trust_read(context->library, settings->ca_pem, store, err))
+            return error_wrap(err, "trusted certificates");
+    } else if (!SSL_CTX_set_default_verify_paths(context->ssl)) {
+        return tls_error(err, "the system's trusted certificates");
+    }
     tls_sessions_init(context);
     if (!settings->identity)
         return true;

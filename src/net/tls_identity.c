@@ -32,6 +32,13 @@ static X509 *read_certificate(OSSL_LIB_CTX *library, BIO *from)
     return NULL;
 }
 
+/* Was the end of the text why the last certificate could not be read? */
+static bool is_at_end(void)
+{
+    unsigned long code = ERR_peek_last_error();
+    return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+}
+
 bool tls_chain_read(OSSL_LIB_CTX *library, struct bytes pem, struct tls_chain *out,
                     struct error *err)
 {
@@ -43,20 +50,34 @@ bool tls_chain_read(OSSL_LIB_CTX *library, struct bytes pem, struct tls_chain *o
     for (X509 *issuer; chain.certificate && (issuer = read_certificate(library, from));)
         if (sk_X509_num(chain.issuers) == CHAIN_LIMIT || !sk_X509_push(chain.issuers, issuer))
             X509_free(issuer);
-    unsigned long code = ERR_peek_last_error();
-    bool is_at_end =
-        ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+    bool is_whole = is_at_end();
     ERR_clear_error();
     BIO_free(from);
-    if (!chain.certificate || !is_at_end) {
+    if (!chain.certificate || !is_whole) {
         tls_chain_done(&chain);
         return error_set(err, 0,
-                         is_at_end ? "there is no certificate in it (PEM, the server's own "
-                                     "first, then its issuers)"
-                                   : "a certificate in it is damaged");
+                         is_whole ? "there is no certificate in it (PEM, the server's own "
+                                    "first, then its issuers)"
+                                  : "a certificate in it is damaged");
     }
     *out = chain;
     return true;
+}
+
+bool tls_trust_read(OSSL_LIB_CTX *library, struct bytes pem, X509_STORE *store, struct error *err)
+{
+    BIO *from = open_pem(pem);
+    size_t count = 0;
+    bool is_good = true;
+    ERR_clear_error();
+    for (X509 *trusted; is_good && (trusted = read_certificate(library, from)); count++) {
+        is_good = X509_STORE_add_cert(store, trusted) == 1;
+        X509_free(trusted);
+    }
+    is_good &= count > 0 && is_at_end();
+    ERR_clear_error();
+    BIO_free(from);
+    return is_good || error_set(err, 0, "there is no certificate in it, or a damaged one");
 }
 
 void tls_chain_done(struct tls_chain *chain)

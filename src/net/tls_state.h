@@ -79,6 +79,9 @@ struct tls_chain {
 MUST_CHECK bool tls_chain_read(OSSL_LIB_CTX *library, struct bytes pem, struct tls_chain *out,
                                struct error *err);
 void tls_chain_done(struct tls_chain *chain);
+/* Adds all certificates to those that are trusted. */
+MUST_CHECK bool tls_trust_read(OSSL_LIB_CTX *library, struct bytes pem, X509_STORE *store,
+                               struct error *err);
 /* NULL and err. */
 EVP_PKEY *tls_key_read(OSSL_LIB_CTX *library, struct bytes pem, struct error *err);
 /* Are the certificates for the same names? */

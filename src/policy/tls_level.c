@@ -8,11 +8,20 @@
 #include "base/memory.h"
 #include "policy/pattern.h"
 
-const struct tls_rule tls_rule_local = {.level = TLS_LEVEL_NONE, .source = TLS_BY_NATURE};
-const struct tls_rule tls_rule_smtps = {.level = TLS_LEVEL_FORCED, .source = TLS_BY_NATURE};
-
 /* --- Rules -------------------------------------------------------------------------------------
  */
+
+const struct tls_rule *tls_rule_local(void)
+{
+    static const struct tls_rule rule = {.level = TLS_LEVEL_NONE, .source = TLS_BY_NATURE};
+    return &rule;
+}
+
+const struct tls_rule *tls_rule_smtps(void)
+{
+    static const struct tls_rule rule = {.level = TLS_LEVEL_FORCED, .source = TLS_BY_NATURE};
+    return &rule;
+}
 
 static struct bytes put(uint8_t **at, struct bytes bytes)
 {
@@ -172,10 +181,13 @@ static void choose_names(const struct tls_rule *rule, const struct tls_hop *hop,
         out->names[out->name_count++] = rule->names[i];
     if (rule->name_count)
         return;
-    if (hop->domain.len)
+    if (hop->is_by_mx && hop->domain.len)
         add_domain(out, hop->domain);
-    if (!hop->domain.len || hop->is_host_secure)
+    if (!hop->is_by_mx || hop->is_host_secure)
         out->names[out->name_count++] = hop->host;
+    /* No certificate is for this one (RFC 6761, 6.4). */
+    if (out->name_count == 0)
+        out->names[out->name_count++] = BYTES("invalid");
 }
 
 void tls_level_choose(const struct tls_rule *rule, const struct tls_hop *hop, struct tls_terms *out)

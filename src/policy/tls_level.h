@@ -42,8 +42,9 @@ struct tls_rule {
     size_t pin_count;
 };
 
-extern const struct tls_rule tls_rule_local; /* for a Unix socket */
-extern const struct tls_rule tls_rule_smtps; /* for smtps:// without a rule of its own */
+/* For a Unix socket, and for smtps:// without a rule of its own; constant. */
+const struct tls_rule *tls_rule_local(void);
+const struct tls_rule *tls_rule_smtps(void);
 
 /* One block with all that the rule views; the caller frees it. */
 struct tls_rule *tls_rule_copy(const struct tls_rule *rule);
@@ -76,7 +77,8 @@ const struct tls_rule *tls_rules_find(const struct tls_rules *rules, struct byte
 /* What is known of the host to be connected to. Views. */
 struct tls_hop {
     struct bytes host;   /* its name (A-labels), or address */
-    struct bytes domain; /* by MX: of the recipients, in A-labels; empty: a route names the host */
+    bool is_by_mx;       /* else a route names it */
+    struct bytes domain; /* by MX: of the recipients, in A-labels; empty: it has none */
     bool is_host_secure; /* by MX: DNSSEC vouches for the host's name */
     bool is_implicit;    /* TLS from the beginning (RFC 8314, 3) */
     bool has_failed;     /* its handshake failed of late */

@@ -82,10 +82,16 @@ struct family {
     int64_t doubted_until_ms;
 };
 
-struct hosts {
+/* Addresses about which something is remembered; at most HOSTS_DOWN_LIMIT. */
+struct memory {
     struct map *by_address; /* struct down */
-    struct family ipv4, ipv6;
     struct list by_age;
+};
+
+struct hosts {
+    struct memory down;
+    struct memory clear; /* without TLS until until_ms; no strikes */
+    struct family ipv4, ipv6;
     uint64_t random;
 };
 
@@ -97,19 +103,32 @@ static struct bytes key_of(const struct ip *ip, uint16_t port, uint8_t key[KEY_B
     return (struct bytes){key, KEY_BYTES};
 }
 
-static void forget(struct hosts *hosts, struct down *down)
+static void forget(struct memory *memory, struct down *down)
 {
-    map_take(hosts->by_address, (struct bytes){down->key, KEY_BYTES});
+    map_take(memory->by_address, (struct bytes){down->key, KEY_BYTES});
     list_remove(&down->by_age);
     free(down);
+}
+
+static void memory_init(struct memory *memory, uint64_t seed)
+{
+    memory->by_address = map_new(seed);
+    list_init(&memory->by_age);
+}
+
+static void memory_done(struct memory *memory)
+{
+    LIST_EACH (&memory->by_age, struct down, by_age, down)
+        forget(memory, down);
+    map_free(memory->by_address);
 }
 
 struct hosts *hosts_new(uint64_t seed)
 {
     struct hosts *hosts = NEW(struct hosts);
-    hosts->by_address = map_new(seed);
+    memory_init(&hosts->down, seed);
+    memory_init(&hosts->clear, seed);
     hosts->random = seed;
-    list_init(&hosts->by_age);
     return hosts;
 }
 
@@ -117,22 +136,37 @@ void hosts_free(struct hosts *hosts)
 {
     if (!hosts)
         return;
-    LIST_EACH (&hosts->by_age, struct down, by_age, down)
-        forget(hosts, down);
-    map_free(hosts->by_address);
+    memory_done(&hosts->down);
+    memory_done(&hosts->clear);
     free(hosts);
 }
 
-static struct down *remember(struct hosts *hosts, struct bytes key)
+static struct down *remember(struct memory *memory, struct bytes key)
 {
-    struct down *oldest = LIST_FIRST(&hosts->by_age, struct down, by_age);
-    if (oldest && map_count(hosts->by_address) >= HOSTS_DOWN_LIMIT)
-        forget(hosts, oldest);
+    struct down *oldest = LIST_FIRST(&memory->by_age, struct down, by_age);
+    if (oldest && map_count(memory->by_address) >= HOSTS_DOWN_LIMIT)
+        forget(memory, oldest);
     struct down *down = NEW(struct down);
     memcpy(down->key, key.at, key.len);
     list_init(&down->by_age);
-    map_add(hosts->by_address, key, down);
+    map_add(memory->by_address, key, down);
     return down;
+}
+
+/* It is the newest now. */
+static void renew(struct memory *memory, struct down *down, int64_t until_ms)
+{
+    down->until_ms = until_ms;
+    list_remove(&down->by_age);
+    list_append(&memory->by_age, &down->by_age);
+}
+
+static bool is_remembered(const struct memory *memory, const struct ip *ip, uint16_t port,
+                          int64_t now_ms)
+{
+    uint8_t room[KEY_BYTES];
+    const struct down *down = map_find(memory->by_address, key_of(ip, port, room));
+    return down && now_ms < down->until_ms;
 }
 
 static int64_t pause_of(struct hosts *hosts, unsigned strikes)
@@ -150,31 +184,42 @@ void hosts_failed(struct hosts *hosts, const struct ip *ip, uint16_t port, int64
 {
     uint8_t room[KEY_BYTES];
     struct bytes key = key_of(ip, port, room);
-    struct down *down = map_find(hosts->by_address, key);
+    struct down *down = map_find(hosts->down.by_address, key);
     if (!down)
-        down = remember(hosts, key);
+        down = remember(&hosts->down, key);
     else if (now_ms < down->until_ms)
         return;
     else if (now_ms - down->until_ms > HOSTS_DOWN_MOST_MS)
         down->strikes = 0; /* what was long ago says nothing of today */
-    down->until_ms = now_ms + pause_of(hosts, ++down->strikes);
-    list_remove(&down->by_age);
-    list_append(&hosts->by_age, &down->by_age);
+    renew(&hosts->down, down, now_ms + pause_of(hosts, ++down->strikes));
 }
 
 void hosts_worked(struct hosts *hosts, const struct ip *ip, uint16_t port)
 {
     uint8_t room[KEY_BYTES];
-    struct down *down = map_find(hosts->by_address, key_of(ip, port, room));
+    struct down *down = map_find(hosts->down.by_address, key_of(ip, port, room));
     if (down)
-        forget(hosts, down);
+        forget(&hosts->down, down);
 }
 
 bool hosts_is_down(const struct hosts *hosts, const struct ip *ip, uint16_t port, int64_t now_ms)
 {
+    return is_remembered(&hosts->down, ip, port, now_ms);
+}
+
+void hosts_tls_failed(struct hosts *hosts, const struct ip *ip, uint16_t port, int64_t now_ms)
+{
     uint8_t room[KEY_BYTES];
-    const struct down *down = map_find(hosts->by_address, key_of(ip, port, room));
-    return down && now_ms < down->until_ms;
+    struct bytes key = key_of(ip, port, room);
+    struct down *down = map_find(hosts->clear.by_address, key);
+    if (!down)
+        down = remember(&hosts->clear, key);
+    renew(&hosts->clear, down, now_ms + HOSTS_CLEAR_MS);
+}
+
+bool hosts_is_clear(const struct hosts *hosts, const struct ip *ip, uint16_t port, int64_t now_ms)
+{
+    return is_remembered(&hosts->clear, ip, port, now_ms);
 }
 
 static struct family *family_of(struct hosts *hosts, const struct ip *ip)

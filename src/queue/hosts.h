@@ -62,6 +62,12 @@ void hosts_missed(struct hosts *hosts, const struct ip *ip, uint16_t port, int64
 /* It took or refused the connection: its family leads somewhere. */
 void hosts_reached(struct hosts *hosts, const struct ip *ip);
 
+enum { HOSTS_CLEAR_MS = 10 * 60 * 1000 };
+/* Its TLS handshake failed: where TLS is not a must, the next connections do without it, for a
+ * while. */
+void hosts_tls_failed(struct hosts *hosts, const struct ip *ip, uint16_t port, int64_t now_ms);
+bool hosts_is_clear(const struct hosts *hosts, const struct ip *ip, uint16_t port, int64_t now_ms);
+
 /* --- The order of a connection -----------------------------------------------------------------
  */
 

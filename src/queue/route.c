@@ -228,8 +228,8 @@ const struct tls_rule *routes_tls_rule(const struct routes *routes, const struct
 const struct tls_rule *endpoint_tls_rule(const struct endpoint *endpoint)
 {
     if (endpoint->unix_path.len)
-        return &tls_rule_local;
+        return tls_rule_local();
     if (endpoint->tls)
         return endpoint->tls;
-    return endpoint->is_implicit_tls ? &tls_rule_smtps : NULL;
+    return endpoint->is_implicit_tls ? tls_rule_smtps() : NULL;
 }

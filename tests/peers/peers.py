@@ -277,10 +277,13 @@ class Dovecot(Daemon):
 
 class Script:
     """An SMTP server that answers as told and keeps what it takes. `replies` maps a verb, or
-    "end" (the end of data), to a reply or to a function of the command's line."""
+    "end" (the end of data), to a reply or to a function of the command's line. With a `context` it
+    offers STARTTLS, or speaks TLS from the beginning."""
 
-    def __init__(self, port=None, address="127.0.0.1", **replies):
+    def __init__(self, port=None, address="127.0.0.1", context=None, is_implicit=False, **replies):
         self.replies = replies
+        self.context = context
+        self.is_implicit = is_implicit
         self.messages = []
         self.sessions = 0
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -308,20 +311,32 @@ class Script:
     def session(self, client):
         # Closing sends what is left, and may fail too.
         try:
-            with client, client.makefile("rwb") as stream:
-                self.talk(stream)
+            with client:
+                wants_tls = self.is_implicit
+                if not wants_tls:
+                    with client.makefile("rwb") as stream:
+                        wants_tls = self.talk(stream)
+                if wants_tls:
+                    with self.context.wrap_socket(client, server_side=True) as secure, \
+                            secure.makefile("rwb") as stream:
+                        self.talk(stream, is_secure=True)
         except OSError:
             pass
 
-    def talk(self, stream):
+    def talk(self, stream, is_secure=False):
+        """True: STARTTLS was agreed to."""
         def say(text):
             stream.write(text.encode() + b"\r\n")
             stream.flush()
 
-        ehlo = "250-script.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n" \
-               "250 ENHANCEDSTATUSCODES"
-        defaults = {"ehlo": ehlo, "data": "354 go on", "quit": "221 2.0.0 bye"}
-        say(self.answer("banner", "", "220 script.example ESMTP"))
+        offers_tls = self.context and not is_secure
+        offers = ["script.example", "PIPELINING", "8BITMIME", "SMTPUTF8"]
+        offers += ["STARTTLS"] if offers_tls else []
+        ehlo = "".join(f"250-{offer}\r\n" for offer in offers) + "250 ENHANCEDSTATUSCODES"
+        defaults = {"ehlo": ehlo, "data": "354 go on", "quit": "221 2.0.0 bye",
+                    "starttls": "220 2.0.0 go ahead" if offers_tls else "503 5.5.1 no"}
+        if not is_secure or self.is_implicit:
+            say(self.answer("banner", "", "220 script.example ESMTP"))
         envelope = []
         for raw in stream:
             line = raw.decode(errors="surrogateescape").rstrip("\r\n")
@@ -332,6 +347,8 @@ class Script:
             if verb in ("mail", "rcpt") and reply.startswith("2"):
                 envelope = [line] if verb == "mail" else envelope + [line]
             say(reply)
+            if verb == "starttls" and reply.startswith("220"):
+                return True
             if verb == "data" and reply.startswith("354"):
                 text = self.read_text(stream)
                 reply = self.answer("end", "", "250 2.0.0 taken")
@@ -339,7 +356,8 @@ class Script:
                     self.messages.append((envelope, text))
                 say(reply)
             if verb == "quit" or reply.startswith("421"):
-                return
+                break
+        return False
 
     @staticmethod
     def read_text(stream):

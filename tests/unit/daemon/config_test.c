@@ -123,8 +123,35 @@ static const struct {
      "c.yaml:3: \"tls.certificates\" takes a list: [{certificate: a.pem, key: a.key}]\n"},
     {"peers", GOOD "tls: {peers: ancient}\n",
      "c.yaml:3: \"tls.peers\" takes modern or old, not \"ancient\"\n"},
-    {"outbound TLS", GOOD "outbound: {tls: opportunistic}\n",
-     "c.yaml:3: tls: opportunistic: TLS is not in this version; write tls: none\n"},
+    {"outbound TLS", GOOD "outbound: {tls: must}\n",
+     "c.yaml:3: \"outbound.tls\" takes none, opportunistic or forced, or a mapping such as {level: "
+     "forced, names: [mx.example.org]}, not \"must\"\n"},
+    {"an empty rule", GOOD "outbound: {tls: {}}\n",
+     "c.yaml:3: \"outbound.tls\" has no level; write level: forced\n"},
+    {"pins without force",
+     GOOD "outbound: {tls: {level: none, pins: \"sha256//"
+          "YLh1dUR9y6Kja30RrAn7JKnbQG/uEtLMkBgFF2Fuihg=\"}}\n",
+     "c.yaml:3: outbound.tls: ca, names and pins are for level: forced; with none, any certificate "
+     "will do\n"},
+    {"a pin", GOOD "outbound: {tls: {pins: [abc]}}\n",
+     "c.yaml:3: outbound.tls.pins: \"abc\" is no SHA-256 of a public key; write 64 hexadecimal "
+     "digits, or sha256// and base64\n"},
+    {"a name", GOOD "outbound: {tls: {names: \"*.example\"}}\n",
+     "c.yaml:3: outbound.tls.names: \"*.example\" is no name of a certificate; write "
+     "mx.example.org, or .example.org for what is below it\n"},
+    {"TLS by domain", GOOD "outbound: {tls_domains: forced}\n",
+     "c.yaml:3: \"outbound.tls_domains\" takes a mapping: {example.org: forced}\n"},
+    {"TLS for what is no domain", GOOD "outbound: {tls_domains: {\"*\": forced}}\n",
+     "c.yaml:3: \"outbound.tls_domains\" takes example.org or .example.org, not \"*\"\n"},
+    {"TLS for a domain twice", GOOD "outbound: {tls_domains: {a.b: forced, A.b: none}}\n",
+     "c.yaml:3: \"A.b\" is given twice in outbound.tls_domains\n"},
+    {"TLS over a socket", GOOD "routes: [{to: a.b, via: \"unix:/x\", tls: opportunistic}]\n",
+     "c.yaml:3: a Unix socket needs no TLS; leave tls: out\n"},
+    {"smtps in clear", GOOD "routes: [{to: a.b, via: \"smtps://h\", tls: none}]\n",
+     "c.yaml:3: smtps:// is TLS from its beginning; write smtp:// or leave tls: out\n"},
+    {"an address verified", GOOD "routes: [{to: a.b, via: \"smtp://10.0.0.5\", tls: forced}]\n",
+     "c.yaml:3: no certificate is verified for an address; write tls: {level: forced, names: "
+     "[mx.example.org]}, or pins:\n"},
     {"resolver's servers are a list", GOOD "resolver: {servers: \"127.0.0.1:53\"}\n",
      "c.yaml:3: \"resolver.servers\" takes a list: [first, second]\n"},
     {"a server by name", GOOD "resolver: {servers: [\"dns.example:53\"]}\n",
@@ -376,8 +403,12 @@ static const char full_text[] =
     "routes:\n"
     "  - {to: partner.example, via: \"smtp://10.0.0.5:2525\", tls: none, rate: 10/s,\n"
     "     connections: 2, messages_per_connection: 7}\n"
+    "  - {to: bank.example, via: mx, tls: {ca: ca.pem, names: [mx.bank.example, .b.example]}}\n"
     "  - {to: \"*\", via: \"smtp://smart.example\"}\n"
-    "outbound: {tls: none, idle: 250ms, address_families: ipv4, connect_timeout: 3s}\n"
+    "outbound: {tls: none, idle: 250ms, address_families: ipv4, connect_timeout: 3s,\n"
+    "  tls_domains: {.gov.example: forced, pinned.example: {pins:\n"
+    "    [\"000102030405060708090A0b0c0d0e0f101112131415161718191a1b1c1d1e1f\",\n"
+    "     \"sha256//AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"]}}}\n"
     "resolver: {servers: [\"127.0.0.1:5353\", \"[::1]:53\"], dnssec: \"off\", trust_anchor: key}\n"
     "spool: {path: spool, sync: none, segment: 8M}\n"
     "run: /run/x\n"
@@ -528,6 +559,36 @@ static void certificates_are_read(void **state)
     assert_int_equal(config->tls.asked, TLS_CLIENT_CERTIFICATE_ASKED);
     config_free(config);
     buf_done(&text);
+}
+
+static const struct tls_rule *rule_of(const struct config *config, const char *domain)
+{
+    const struct endpoint *route = routes_find(config->routes, bytes_of(domain));
+    return routes_tls_rule(config->routes, route, bytes_of(domain));
+}
+
+static void tls_rules_are_read(void **state)
+{
+    struct config *config = parse_good(GOOD);
+    assert_int_equal(rule_of(config, "a.example")->level, TLS_LEVEL_OPPORTUNISTIC);
+    config_free(config);
+    config = parse_good(full_text);
+    assert_int_equal(rule_of(config, "else.example")->level, TLS_LEVEL_NONE);
+    assert_int_equal(rule_of(config, "else.example")->source, TLS_BY_DEFAULT);
+    assert_int_equal(rule_of(config, "partner.example")->source, TLS_BY_ROUTE);
+    const struct tls_rule *rule = rule_of(config, "a.gov.example");
+    assert_int_equal(rule->level, TLS_LEVEL_FORCED);
+    assert_int_equal(rule->source, TLS_BY_DOMAIN);
+    rule = rule_of(config, "bank.example");
+    assert_int_equal(rule->level, TLS_LEVEL_FORCED);
+    assert_true(bytes_equal(rule->ca_file, BYTES("/etc/x/ca.pem")));
+    assert_int_equal(rule->name_count, 2);
+    assert_true(bytes_equal(rule->names[1], BYTES(".b.example")));
+    rule = rule_of(config, "pinned.example");
+    assert_int_equal(rule->pin_count, 2);
+    for (size_t i = 0; i < TLS_PIN_SIZE; i++)
+        assert_true(rule->pins[0][i] == i && rule->pins[1][i] == i);
+    config_free(config);
 }
 
 static void local_mail_goes_to_the_mailbox_agent(void **state)
@@ -754,6 +815,7 @@ int main(void)
         cmocka_unit_test(what_is_verified),
         cmocka_unit_test(logins_are_configured),
         cmocka_unit_test(certificates_are_read),
+        cmocka_unit_test(tls_rules_are_read),
         cmocka_unit_test(local_mail_goes_to_the_mailbox_agent),
         cmocka_unit_test(every_cut_is_safe),
         cmocka_unit_test(a_missing_file_is_said),

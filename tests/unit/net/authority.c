@@ -96,11 +96,12 @@ void issued_done(struct issued *issued)
     buf_done(&issued->key_pem);
 }
 
-void authority_write(const struct authority *authority, char path[64])
+void authority_print(const struct authority *authority, struct buf *out)
 {
-    snprintf(path, 64, "/tmp/postrider-test-authority-XXXXXX");
-    int fd = mkstemp(path);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-    ASSERT(file && PEM_write_X509(file, authority->certificate));
-    fclose(file);
+    BIO *to = BIO_new(BIO_s_mem());
+    char *at;
+    ASSERT(PEM_write_bio_X509(to, authority->certificate));
+    long len = BIO_get_mem_data(to, &at);
+    buf_add(out, (struct bytes){(const uint8_t *)at, (size_t)len});
+    BIO_free(to);
 }

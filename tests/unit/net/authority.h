@@ -24,5 +24,5 @@ void authority_done(struct authority *authority);
 void authority_issue(struct authority *authority, const char *kind, const char *names, long begin_s,
                      long end_s, struct issued *out);
 void issued_done(struct issued *issued);
-/* Its certificate as a file, which the caller removes. */
-void authority_write(const struct authority *authority, char path[64]);
+/* Appends its certificate in PEM. */
+void authority_print(const struct authority *authority, struct buf *out);

@@ -8,6 +8,8 @@
 
 #include "policy/tls_level.h"
 
+static const struct tls_rule smtps = {.level = TLS_LEVEL_FORCED, .source = TLS_BY_NATURE};
+static const struct tls_rule local = {.level = TLS_LEVEL_NONE, .source = TLS_BY_NATURE};
 static const struct bytes two_names[] = {BYTES_INIT("mx.google.example"),
                                          BYTES_INIT(".mail.example")};
 static const uint8_t two_pins[][TLS_PIN_SIZE] = {{1, 2, 3}, {4, 5, 6}};
@@ -30,7 +32,7 @@ static const struct tls_rule own_ca = {.level = TLS_LEVEL_FORCED,
  */
 
 #define HOST .host = BYTES_INIT("mx1.host.example")
-#define BY_MX HOST, .domain = BYTES_INIT("a.example")
+#define BY_MX HOST, .is_by_mx = true, .domain = BYTES_INIT("a.example")
 
 static const struct {
     const char *name;
@@ -65,6 +67,12 @@ static const struct {
      TLS_LEVEL_FORCED,
      "outbound.tls_domains",
      "a.example .a.example mx1.host.example"},
+    {"forced: a domain that has no name for certificates",
+     &must,
+     {HOST, .is_by_mx = true},
+     TLS_LEVEL_FORCED,
+     "outbound.tls_domains",
+     "invalid"},
     {"forced: the route's host",
      &must,
      {HOST},
@@ -83,13 +91,8 @@ static const struct {
      TLS_LEVEL_FORCED,
      "routes.tls",
      "mx.google.example .mail.example"},
-    {"smtps",
-     &tls_rule_smtps,
-     {HOST, .is_implicit = true},
-     TLS_LEVEL_FORCED,
-     "smtps",
-     "mx1.host.example"},
-    {"a socket", &tls_rule_local, {HOST}, TLS_LEVEL_NONE, "a local socket", ""},
+    {"smtps", &smtps, {HOST, .is_implicit = true}, TLS_LEVEL_FORCED, "smtps", "mx1.host.example"},
+    {"a socket", &local, {HOST}, TLS_LEVEL_NONE, "a local socket", ""},
 };
 
 static void test_choose(void **state)
@@ -115,8 +118,8 @@ static void test_longest_domain(void **state)
     uint8_t domain[256];
     struct tls_terms terms;
     memset(domain, 'a', sizeof domain);
-    const struct tls_hop fits = {HOST, .domain = {domain, 255}},
-                         not = {HOST, .domain = {domain, 256}};
+    const struct tls_hop fits = {HOST, .is_by_mx = true, .domain = {domain, 255}},
+                         not = {HOST, .is_by_mx = true, .domain = {domain, 256}};
     tls_level_choose(&must, &fits, &terms);
     assert_int_equal(terms.name_count, 2);
     assert_int_equal(terms.names[1].len, 256);

@@ -215,6 +215,23 @@ static void old_failures_do_not_count(void **state)
     hosts_free(hosts);
 }
 
+static void clear_text_has_its_time(void **state)
+{
+    struct hosts *hosts = hosts_new(1);
+    struct ip ip = ip_of("192.0.2.1");
+    assert_false(hosts_is_clear(hosts, &ip, 25, 1000));
+    hosts_tls_failed(hosts, &ip, 25, 1000);
+    assert_true(hosts_is_clear(hosts, &ip, 25, 1000 + HOSTS_CLEAR_MS - 1));
+    assert_false(hosts_is_clear(hosts, &ip, 26, 1000));
+    assert_false(hosts_is_down(hosts, &ip, 25, 1000));
+    hosts_worked(hosts, &ip, 25);
+    assert_true(hosts_is_clear(hosts, &ip, 25, 2000));
+    hosts_tls_failed(hosts, &ip, 25, 2000);
+    assert_true(hosts_is_clear(hosts, &ip, 25, 1000 + HOSTS_CLEAR_MS));
+    assert_false(hosts_is_clear(hosts, &ip, 25, 2000 + HOSTS_CLEAR_MS));
+    hosts_free(hosts);
+}
+
 static void the_oldest_is_forgotten(void **state)
 {
     struct hosts *hosts = hosts_new(7);
@@ -371,6 +388,7 @@ int main(void)
         cmocka_unit_test(every_host_has_its_share),
         cmocka_unit_test(a_host_is_down_for_longer_each_time),
         cmocka_unit_test(old_failures_do_not_count),
+        cmocka_unit_test(clear_text_has_its_time),
         cmocka_unit_test(the_oldest_is_forgotten),
         cmocka_unit_test(ipv6_that_leads_nowhere_comes_second),
         cmocka_unit_test(hosts_have_addresses),
