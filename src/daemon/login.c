@@ -8,7 +8,7 @@
 #include "mail/base64.h"
 #include "policy/directory.h"
 
-enum { NONCE_BYTES = 18, OWN_MOST = 1000 };
+enum { NONCE_BYTES = 18 };
 
 struct login {
     struct worker *worker;
@@ -17,8 +17,7 @@ struct login {
     struct keeper_call *call;  /* NULL: nothing is asked */
     enum keeper_status status; /* of the newest answer */
     uint8_t nonce[(NONCE_BYTES / 3) * 4];
-    struct tls_facts tls; /* for the channel's binding */
-    struct buf facts;     /* the account's address, and behind it its further ones, packed */
+    struct buf facts; /* the account's address, and behind it its further ones, packed */
     struct bytes *own;
     struct sender_rights rights; /* of who the keeper said it is, in or not yet */
     struct quota_limits quota;
@@ -75,9 +74,10 @@ const char *login_by_certificate(const struct config *config, const struct tls_f
 /* Whose the certificate is says the configuration; the client may name the same account. */
 static void ask_certificate(struct login *login, const struct sasl_question *question)
 {
+    struct tls_facts facts;
     const char *account = NULL;
-    if (session_tls_facts(login->session, &login->tls))
-        account = login_by_certificate(login->generation->config, &login->tls);
+    if (session_tls_facts(login->session, &facts))
+        account = login_by_certificate(login->generation->config, &facts);
     struct sasl_question whose = *question;
     whose.user = bytes_of(account);
     if (account && (!question->user.len || directory_is_same(question->user, whose.user)))
@@ -100,21 +100,24 @@ void login_ask(struct login *login)
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
-/* Keeps what the keeper says of the account. */
+/* Keeps what the keeper says of the account, in no more room than it takes: thousands may be in. */
 static void keep_facts(struct login *login, const struct keeper_answer *answer)
 {
     const struct config *config = login->generation->config;
-    struct bytes list = answer->own, address;
+    struct bytes address;
     size_t count = 0;
-    buf_clear(&login->facts);
+    buf_free(&login->facts);
     buf_add(&login->facts, answer->address);
     buf_add(&login->facts, answer->own);
     ASSERT(!login->facts.overflowed);
     struct bytes facts = buf_view(&login->facts);
+    struct bytes own = bytes_from(facts, answer->address.len);
+    for (struct bytes list = own; keeper_next_own(&list, &address);)
+        count++;
     free(login->own);
-    login->own = memory_new(OWN_MOST, sizeof *login->own);
-    for (list = bytes_from(facts, answer->address.len);
-         count < OWN_MOST && keeper_next_own(&list, &address);)
+    login->own = memory_new(count + 1, sizeof *login->own);
+    count = 0;
+    for (struct bytes list = own; keeper_next_own(&list, &address);)
         login->own[count++] = address;
     login->rights =
         (struct sender_rights){bytes_sub(facts, 0, answer->address.len), login->own, count};
@@ -150,15 +153,12 @@ static bool make_nonce(struct login *login, struct bytes *out)
     return true;
 }
 
-static struct bytes find_binding(struct login *login, enum sasl_binding kind)
+static struct bytes find_binding(const struct tls_facts *facts, enum sasl_binding kind)
 {
-    if (!session_tls_facts(login->session, &login->tls))
-        return BYTES_NONE;
     switch (kind) {
     case SASL_UNBOUND: break;
-    case SASL_TLS_EXPORTER: return (struct bytes){login->tls.exporter, login->tls.exporter_len};
-    case SASL_TLS_SERVER_END_POINT:
-        return (struct bytes){login->tls.end_point, login->tls.end_point_len};
+    case SASL_TLS_EXPORTER: return (struct bytes){facts->exporter, facts->exporter_len};
+    case SASL_TLS_SERVER_END_POINT: return (struct bytes){facts->end_point, facts->end_point_len};
     }
     return BYTES_NONE;
 }
@@ -168,12 +168,14 @@ static void on_answer(void *context, const struct keeper_answer *answer)
     struct login *login = context;
     const struct sasl_question *question = smtp_server_question(session_smtp(login->session));
     struct sasl_answer out = {.verdict = verdict_of(answer->status)};
+    struct tls_facts facts;
     login->call = NULL;
     login->status = answer->status;
     if (answer->status == KEEPER_OK && question->kind == SASL_ASK_SCRAM_SALT) {
         out.salt = answer->salt;
         out.iterations = answer->iterations;
-        out.binding = find_binding(login, question->binding);
+        if (session_tls_facts(login->session, &facts))
+            out.binding = find_binding(&facts, question->binding);
         if (!make_nonce(login, &out.nonce))
             out.verdict = SASL_UNAVAILABLE;
     } else if (answer->status == KEEPER_OK) {

@@ -184,10 +184,12 @@ static void cmd_expn(struct smtp_server *server, struct bytes argument)
 
 static void cmd_help(struct smtp_server *server, struct bytes argument)
 {
-    server_reply(server, 214, "2.0.0",
-                 server->settings->role == ROLE_LMTP
-                     ? "LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT; see RFC 2033"
-                     : "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT; see RFC 5321");
+    server_reply(
+        server, 214, "2.0.0",
+        server->settings->role == ROLE_LMTP
+            ? "LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT; see RFC 2033"
+            : "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT, and STARTTLS and AUTH "
+              "where the EHLO reply has them; see RFC 5321");
 }
 
 static void cmd_quit(struct smtp_server *server, struct bytes argument)
