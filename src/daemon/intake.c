@@ -17,6 +17,7 @@
 enum {
     INTAKE_ARENA = 64 << 20,
     META_LIMIT = 64 << 20,
+    WARNING_LIMIT = 200,
     TRACE_LIMIT = 4096 + VERIFY_FIELDS,
     SIGNATURES_LIMIT = 128 * 1024
 };
@@ -28,6 +29,7 @@ struct intake {
     const struct config_listener *listener;
     struct generation *generation;
     const struct login *login;
+    struct buf warning;    /* for the reply: the account's quota is nearly used up */
     struct verify *verify; /* NULL: the message is not checked */
     bool is_junk;
     struct spool_body *body;
@@ -78,6 +80,7 @@ struct smtp_answer intake_begin(struct worker *worker, struct session *session,
     intake->body = spool_body_new(worker->spool, intake->id);
     buf_init(&intake->section, generation->config->limits.header_bytes + SUBMISSION_GROWTH);
     buf_init(&intake->meta, META_LIMIT);
+    buf_init(&intake->warning, WARNING_LIMIT);
     buf_init(&intake->signatures, SIGNATURES_LIMIT);
     *out = intake;
     return taken;
@@ -95,6 +98,7 @@ static void intake_free(struct intake *intake)
     signing_free(intake->signing);
     generation_leave(intake->generation);
     buf_done(&intake->section);
+    buf_done(&intake->warning);
     buf_done(&intake->meta);
     buf_done(&intake->signatures);
     arena_free(intake->arena);
@@ -420,10 +424,11 @@ static void stored(struct commit_owner *owner, const struct spool_result *result
              LOG_OPTIONAL_BYTES("tls", session_tls(intake->session)),
              LOG_TEXT("listener", intake->listener->address),
              LOG_OPTIONAL_BYTES("user", envelope.user));
-    uint8_t text_bytes[64];
+    uint8_t text_bytes[64 + WARNING_LIMIT];
     struct buf text = {.at = text_bytes, .cap = sizeof text_bytes, .limit = sizeof text_bytes};
     buf_add(&text, BYTES("kept safe as "));
     id_print(&text, intake->id);
+    buf_add(&text, buf_view(&intake->warning));
     struct smtp_answer accepted = {250, BYTES("2.0.0"), buf_view(&text)};
     answer(intake, &accepted);
 }
@@ -551,11 +556,13 @@ static void sign(struct intake *intake)
         store(intake);
 }
 
-static void was_spent(void *context, const struct smtp_answer *refusal, const char *rule)
+static void was_spent(void *context, const struct spending_result *result)
 {
     struct intake *intake = context;
+    const struct smtp_answer *refusal = result->refusal;
     if (refusal)
-        refuse(intake, rule, refusal->code, refusal->status, refusal->text);
+        refuse(intake, result->rule, refusal->code, refusal->status, refusal->text);
+    buf_add(&intake->warning, result->warning);
     sign(intake);
 }
 

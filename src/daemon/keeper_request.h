@@ -13,8 +13,8 @@ enum keeper_kind {
     KEEPER_VERIFY_TOKEN, /* user (may be empty), secret: the token */
     KEEPER_ACCOUNT,      /* user, whom something else has identified: a client certificate */
     KEEPER_SPEND,        /* user: an account's address, message: eight bytes a recipient, a hash of
-                            it; with both limits: counts a message, or KEEPER_NO with the
-                            reason "messages" or "recipients" */
+                            it; with both limits: counts a message → what is used of both
+                            by now; or KEEPER_NO with the reason "messages" or "recipients" */
     KEEPER_SIGN,         /* user: the key's name, scheme, hash, secret: the bytes → signature */
     KEEPER_PUBLIC_KEY,   /* user: the key's name → signature: SubjectPublicKeyInfo in DER */
     KEEPER_CREDENTIAL,   /* user: a secret file's name → signature: its content, without the

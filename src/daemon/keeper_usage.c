@@ -14,20 +14,32 @@ static void tell(const struct keeper_job *job, const char *what)
                 LOG_INT("recipients_per_day", job->request.recipients_per_day));
 }
 
+static void answer_used(struct keeper_job *job, const struct quota_use *use)
+{
+    const struct keeper_answer answer = {.status = KEEPER_OK,
+                                         .messages_per_day = use->messages,
+                                         .recipients_per_day = use->strangers};
+    keeper_job_answer(job, &answer);
+}
+
 void keeper_usage_begin(struct keeper_job *job)
 {
     const struct keeper_request *request = &job->request;
-    const struct quota_limits limits = {request->messages_per_day, request->recipients_per_day};
-    enum quota_verdict verdict;
-    if (!usage_spend(job->keeper->usage, request->user, request->message, &limits,
-                     loop_wall_ms(job->keeper->loop), &verdict, &job->err)) {
+    const struct usage_message message = {
+        .account = request->user,
+        .recipients = request->message,
+        .limits = {request->messages_per_day, request->recipients_per_day},
+        .now_ms = loop_wall_ms(job->keeper->loop),
+    };
+    struct usage_result result;
+    if (!usage_spend(job->keeper->usage, &message, &result, &job->err)) {
         log_error("accounts-failed", LOG_TEXT("reason", job->err.text));
         keeper_job_end(job, KEEPER_UNAVAILABLE, job->err.text);
         return;
     }
-    switch (verdict) {
+    switch (result.verdict) {
     case QUOTA_NEAR: tell(job, "four fifths of the day's limit are reached"); /* fall through */
-    case QUOTA_FINE: keeper_job_end(job, KEEPER_OK, ""); return;
+    case QUOTA_FINE: answer_used(job, &result.use); return;
     case QUOTA_MESSAGES:
         tell(job, "the day's messages are used up");
         keeper_job_end(job, KEEPER_NO, "messages");

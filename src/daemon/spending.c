@@ -7,28 +7,52 @@
 #include "base/memory.h"
 #include "mail/address.h"
 
-static struct bytes describe(const struct spending *spending, struct bytes what, uint32_t limit)
+static const char message_words[] = "messages";
+static const char stranger_words[] = "recipients that it never wrote to before";
+
+/* Says it in the arena; where that is full, in fewer words. */
+static struct bytes keep(const struct spending *spending, const struct buf *text)
 {
-    uint8_t room[200];
-    struct buf text = {.at = room, .cap = sizeof room, .limit = sizeof room};
     struct bytes copy;
-    buf_addf(&text, "the account has used up its %u %.*s of today; more can go after ", limit,
-             BYTES_ARGS(what));
-    instant_print(&text, quota_next_day_ms(loop_wall_ms(spending->worker->loop)));
-    return arena_copy(spending->arena, buf_view(&text), &copy) ? copy : what;
+    return arena_copy(spending->arena, buf_view(text), &copy) ? copy
+                                                              : BYTES("the quota of the account");
 }
 
-static void refuse(const struct spending *spending, struct bytes reason)
+static void refuse(const struct spending *spending, bool is_messages)
 {
     struct quota_limits limits = login_quota(spending->login);
-    bool is_messages = bytes_equal(reason, BYTES("messages"));
-    struct smtp_answer refusal = {450, BYTES("4.7.1"), BYTES_NONE};
-    refusal.text = is_messages
-                       ? describe(spending, BYTES("messages"), limits.messages)
-                       : describe(spending, BYTES("recipients that it never wrote to before"),
-                                  limits.strangers);
-    spending->done(spending->context, &refusal,
-                   is_messages ? "quota-messages" : "quota-recipients");
+    uint8_t room[200];
+    struct buf text = {.at = room, .cap = sizeof room, .limit = sizeof room};
+    buf_addf(&text, "the account has used up its %u %s of today; more can go after ",
+             is_messages ? limits.messages : limits.strangers,
+             is_messages ? message_words : stranger_words);
+    instant_print(&text, quota_next_day_ms(loop_wall_ms(spending->worker->loop)));
+    const struct smtp_answer refusal = {450, BYTES("4.7.1"), keep(spending, &text)};
+    const struct spending_result result = {
+        .refusal = &refusal, .rule = is_messages ? "quota-messages" : "quota-recipients"};
+    spending->done(spending->context, &result);
+}
+
+/* Four fifths of a limit are used: time to say so. */
+static bool is_near(uint32_t used, uint32_t limit)
+{
+    return limit && used >= (uint64_t)limit * 4 / 5;
+}
+
+static void accept(const struct spending *spending, uint32_t messages, uint32_t strangers)
+{
+    struct quota_limits limits = login_quota(spending->login);
+    struct spending_result result = {.refusal = NULL};
+    uint8_t room[200];
+    struct buf text = {.at = room, .cap = sizeof room, .limit = sizeof room};
+    if (is_near(messages, limits.messages))
+        buf_addf(&text, "; %u of today's %u %s are used", messages, limits.messages, message_words);
+    else if (is_near(strangers, limits.strangers))
+        buf_addf(&text, "; %u of today's %u %s are used", strangers, limits.strangers,
+                 stranger_words);
+    if (text.len)
+        result.warning = keep(spending, &text);
+    spending->done(spending->context, &result);
 }
 
 /* A quota is a limit and no lock: while nobody can count, mail goes. */
@@ -36,12 +60,13 @@ static void on_answer(void *context, const struct keeper_answer *answer)
 {
     struct spending *spending = context;
     if (answer->status == KEEPER_NO) {
-        refuse(spending, answer->reason);
+        refuse(spending, bytes_equal(answer->reason, BYTES("messages")));
+    } else if (answer->status == KEEPER_OK) {
+        accept(spending, answer->messages_per_day, answer->recipients_per_day);
     } else {
-        if (answer->status != KEEPER_OK)
-            log_warning("quota-unknown", LOG_BYTES("user", login_rights(spending->login)->account),
-                        LOG_BYTES("reason", answer->reason));
-        spending->done(spending->context, NULL, NULL);
+        log_warning("quota-unknown", LOG_BYTES("user", login_rights(spending->login)->account),
+                    LOG_BYTES("reason", answer->reason));
+        accept(spending, 0, 0);
     }
     free(spending);
 }

@@ -4,8 +4,13 @@
 #include "base/arena.h"
 #include "daemon/login.h"
 
-/* refusal NULL: it may. Else its texts are in the arena or constant, and rule is for the log. */
-typedef void spending_done(void *context, const struct smtp_answer *refusal, const char *rule);
+/* What came of it: texts are in the arena or constant. */
+struct spending_result {
+    const struct smtp_answer *refusal; /* NULL: the message may go */
+    const char *rule;                  /* of the refusal, for the log */
+    struct bytes warning;              /* for the reply to one that may go: little is left */
+};
+typedef void spending_done(void *context, const struct spending_result *result);
 
 struct spending {
     struct worker *worker;

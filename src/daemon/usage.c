@@ -132,7 +132,7 @@ static bool count_strangers(struct usage *usage, struct bytes account, struct by
 
 /* Writes what was spent; on a new day, forgets whom the account has not written to for long. */
 static bool write_down(struct usage *usage, struct bytes account, struct bytes recipients,
-                       const struct quota_use *use, bool is_new_day, struct error *err)
+                       const struct quota_use *use, struct error *err)
 {
     sqlite3_stmt *statement = begin(usage, WRITE_DAY, account);
     sqlite3_bind_int64(statement, 2, use->day);
@@ -147,36 +147,49 @@ static bool write_down(struct usage *usage, struct bytes account, struct bytes r
         if (!run(usage, statement, NULL, err))
             return false;
     }
-    if (!is_new_day)
-        return true;
-    statement = begin(usage, FORGET, account);
-    sqlite3_bind_int64(statement, 2, use->day - KNOWN_DAYS);
+    return true;
+}
+
+static bool forget_old(struct usage *usage, struct bytes account, int64_t day, struct error *err)
+{
+    sqlite3_stmt *statement = begin(usage, FORGET, account);
+    sqlite3_bind_int64(statement, 2, day - KNOWN_DAYS);
     return run(usage, statement, NULL, err);
 }
 
-bool usage_spend(struct usage *usage, struct bytes account, struct bytes recipients,
-                 const struct quota_limits *limits, int64_t now_ms, enum quota_verdict *out,
+/* Within a transaction. */
+static bool spend(struct usage *usage, const struct usage_message *message,
+                  struct usage_result *out, struct error *err)
+{
+    struct quota_use before;
+    struct bytes account = message->account;
+    uint32_t strangers;
+    if (!read_day(usage, account, &before, err) ||
+        !count_strangers(usage, account, message->recipients, &strangers, err))
+        return false;
+    out->use = before;
+    out->verdict = quota_spend(&message->limits, message->now_ms, strangers, &out->use);
+    bool is_spent = out->verdict == QUOTA_FINE || out->verdict == QUOTA_NEAR;
+    return write_down(usage, account, is_spent ? message->recipients : BYTES_NONE, &out->use,
+                      err) &&
+           (out->use.day == before.day || forget_old(usage, account, out->use.day, err));
+}
+
+bool usage_spend(struct usage *usage, const struct usage_message *message, struct usage_result *out,
                  struct error *err)
 {
-    struct quota_use before, use;
-    uint32_t strangers;
+    struct usage_result result;
     if (sqlite3_exec(usage->file, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
         return complain(usage, err);
-    bool is_good = read_day(usage, account, &before, err) &&
-                   count_strangers(usage, account, recipients, &strangers, err);
-    if (is_good) {
-        use = before;
-        *out = quota_spend(limits, now_ms, strangers, &use);
-        bool is_spent = *out == QUOTA_FINE || *out == QUOTA_NEAR;
-        is_good = write_down(usage, account, is_spent ? recipients : BYTES_NONE, &use,
-                             use.day != before.day, err);
-    }
+    bool is_good = spend(usage, message, &result, err);
     for (size_t i = 0; i < QUERIES; i++) {
         sqlite3_reset(usage->statements[i]);
         sqlite3_clear_bindings(usage->statements[i]);
     }
-    if (is_good && sqlite3_exec(usage->file, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
+    if (is_good && sqlite3_exec(usage->file, "COMMIT", NULL, NULL, NULL) == SQLITE_OK) {
+        *out = result;
         return true;
+    }
     if (is_good)
         complain(usage, err);
     (void)sqlite3_exec(usage->file, "ROLLBACK", NULL, NULL, NULL);

@@ -13,8 +13,18 @@ struct usage;
 struct usage *usage_open(const char *folder, struct error *err);
 void usage_close(struct usage *usage);
 
-/* Counts a message of the account (its name as the directory has it) to recipients (each eight
- * bytes: a hash of the address), within the limits. What is over them is not counted. */
-MUST_CHECK bool usage_spend(struct usage *usage, struct bytes account, struct bytes recipients,
-                            const struct quota_limits *limits, int64_t now_ms,
-                            enum quota_verdict *out, struct error *err);
+struct usage_message {
+    struct bytes account;    /* its name as the directory has it */
+    struct bytes recipients; /* eight bytes each: a hash of the address */
+    struct quota_limits limits;
+    int64_t now_ms; /* wall */
+};
+
+struct usage_result {
+    enum quota_verdict verdict;
+    struct quota_use use; /* of the day, this message included where it may go */
+};
+
+/* Counts a message within the limits; what is over them is not counted. */
+MUST_CHECK bool usage_spend(struct usage *usage, const struct usage_message *message,
+                            struct usage_result *out, struct error *err);

@@ -364,17 +364,19 @@ def test_a_spoofed_author_is_refused(server, front, rule):
 
 
 def test_quotas_hold_over_restarts(server):
-    user(server, "limit", "otto@example.org", "3", "2")
+    user(server, "limit", "otto@example.org", "3", "3")
 
     def send(recipients):
         with log_in(server, "otto@example.org") as client:
             return client.transaction("otto@example.org", recipients,
                                       plain("quota", sender="otto@example.org"))
 
-    assert send(["eve@example.org"]).startswith("250")
-    assert send(["ann@example.org", "bob@example.org"]).startswith("450 4.7.1 the account has used "
-                                                                   "up its 2 recipients")
-    assert send(["eve@example.org", "bob@example.org"]).startswith("250")
+    reply = send(["eve@example.org"])
+    assert reply.startswith("250") and "used" not in reply
+    assert send([f"{name}@example.org" for name in ("ann", "bob", "dora")]).startswith(
+        "450 4.7.1 the account has used up its 3 recipients")
+    assert send(["eve@example.org", "bob@example.org"]).endswith(
+        "; 2 of today's 3 messages are used")
     server.restart()
     assert send(["eve@example.org"]).startswith("250")
     assert send(["eve@example.org"]).startswith("450 4.7.1 the account has used up its 3 messages")

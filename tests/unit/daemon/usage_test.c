@@ -45,11 +45,13 @@ static enum quota_verdict spend(struct usage *usage, const char *account, const 
                                 int64_t day)
 {
     struct error err;
-    enum quota_verdict verdict;
-    if (!usage_spend(usage, bytes_of(account), bytes_of(recipients), &limits, day * day_ms + 1,
-                     &verdict, &err))
+    const struct usage_message message = {bytes_of(account), bytes_of(recipients), limits,
+                                          day * day_ms + 1};
+    struct usage_result result;
+    if (!usage_spend(usage, &message, &result, &err))
         fail_msg("%s", err.text);
-    return verdict;
+    assert_int_equal(result.use.day, day);
+    return result.verdict;
 }
 
 static void what_was_sent_is_remembered(void **state)
