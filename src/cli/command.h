@@ -64,6 +64,8 @@ struct command {
     void (*print_options)(FILE *out);
 };
 
+int command_init(char **arguments, size_t count);
+void command_init_options(FILE *out);
 int command_serve(const struct options *options);
 int command_check(const struct options *options);
 int command_queue_list(const struct options *options);

@@ -6,6 +6,14 @@
 #include "daemon/child.h"
 
 static const struct command commands[] = {
+    {"init", "OPTION...", "make a folder with a server for development",
+     "Writes a commented configuration for this machine alone, a certificate with an authority that\n"
+     "clients can trust, and a first account; overwrites nothing, and says what to do next.\n"
+     "Exit status 0: done, 1: not, 2: usage.\n"
+     "Examples:\n"
+     "  postrider init --dev\n"
+     "  postrider init --dev --folder try --domain example.org --user ann@example.org\n",
+     0, 0, 0, .run_own = command_init, .print_options = command_init_options},
     {"serve", "", "run the server in the foreground",
      "Logs to standard error, one event a line, and serves when event=ready appears. SIGTERM or\n"
      "SIGINT stop it (limits.drain), SIGHUP makes it read its configuration again.\n"
