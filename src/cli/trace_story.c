@@ -12,7 +12,7 @@ static const struct {
     const char *event, *sentence;
 } stories[] = {
     {"accepted", "accepted[ from {client}][ (helo {helo})] as {from|<>} for {nrcpt#recipient}, "
-                 "{size#byte}[, {protocol}][ on {listener}]"},
+                 "{size#byte}[, {protocol}][ by {tls}][ on {listener}][, logged in as {user}]"},
     {"verdict",
      "checked whether it is from {author|anybody}: DMARC {dmarc}[ ({reason})][ (the owner's "
      "policy is {policy})], SPF {spf}[ for {spf_domain}], DKIM {dkim}[ for {dkim_domain}], "

@@ -26,6 +26,11 @@ static const struct {
           "helo=client.test protocol=ESMTP listener=127.0.0.1:25",
      "accepted from 127.0.0.1 (helo client.test) as ann@example.org for 2 recipients, 4,812 bytes, "
      "ESMTP on 127.0.0.1:25"},
+    {"accepted from somebody who logged in",
+     HEAD "accepted id=" ID " from=a@b.c nrcpt=1 size=9 client=::1 helo=h protocol=ESMTPSA "
+          "tls=\"TLSv1.3 X 256\" listener=[::1]:465 user=ann@example.org",
+     "accepted from ::1 (helo h) as a@b.c for 1 recipient, 9 bytes, ESMTPSA by TLSv1.3 X 256 on "
+     "[::1]:465, logged in as ann@example.org"},
     {"a report has no client", HEAD "accepted id=" ID " from=\"\" nrcpt=1 size=1 protocol=report",
      "accepted as <> for 1 recipient, 1 byte, report"},
     {"delivered", HEAD "delivered to=b@c.d lane=smtp://h:25 reply=\"250 2.0.0 ok\" delay_ms=5000",
