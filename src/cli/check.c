@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/check_setup.h"
 #include "cli/command.h"
 
 static json_t *list_of(struct bytes lines)
@@ -35,6 +36,8 @@ int command_check(const struct options *options)
         config && config_read_anchor(config, &problems) && config_read_files(config, &problems);
     if (config && !config_read_certificates(config, &problems, &warnings))
         is_good = false;
+    if (is_good)
+        check_setup(config, &warnings);
     if (options->is_json)
         print_json(buf_view(&problems), buf_view(&warnings));
     else if (is_good)

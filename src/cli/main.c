@@ -7,7 +7,8 @@
 
 static const struct command commands[] = {
     {"init", "OPTION...", "make a folder with a server for development",
-     "Writes a commented configuration for this machine alone, a certificate with an authority that\n"
+     "Writes a commented configuration for this machine alone, a certificate with an authority "
+     "that\n"
      "clients can trust, and a first account; overwrites nothing, and says what to do next.\n"
      "Exit status 0: done, 1: not, 2: usage.\n"
      "Examples:\n"
@@ -21,8 +22,9 @@ static const struct command commands[] = {
      "  postrider serve --config postrider.yaml\n",
      0, 0, 0, .run = command_serve},
     {"check", "", "read the configuration and say what is wrong with it",
-     "Checks the configuration only: permissions, DNS and ports are not looked at in this "
-     "version.\n"
+     "Checks the configuration with the certificates and keys that it names, and warns of what "
+     "will\n"
+     "surprise: ports and the DNS are not looked at in this version.\n"
      "Exit status 0: good, 1: there are problems, each printed with its line and remedy.\n"
      "Example:\n"
      "  postrider check --config postrider.yaml\n",
