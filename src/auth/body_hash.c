@@ -28,10 +28,9 @@ struct want {
 
 struct body_hash {
     struct stream streams[FORMS]; /* by enum canonical_form */
-    struct want wants[BODY_HASH_LIMIT];
-    size_t want_count;
+    struct want *wants;
+    size_t want_count, want_room;
     bool has_begun, has_ended;
-    uint8_t chunk[CHUNK];
 };
 
 struct body_hash *body_hash_new(void)
@@ -50,6 +49,7 @@ void body_hash_free(struct body_hash *hash)
         return;
     for (size_t i = 0; i < FORMS; i++)
         EVP_MD_CTX_free(hash->streams[i].context);
+    free(hash->wants);
     free(hash);
 }
 
@@ -70,6 +70,10 @@ int body_hash_want(struct body_hash *hash, enum canonical_form form, uint64_t li
     if (hash->want_count == BODY_HASH_LIMIT)
         return -1;
     begin(&hash->streams[form]);
+    if (hash->want_count == hash->want_room) {
+        hash->want_room = hash->want_room * 2 + 2;
+        hash->wants = memory_resize(hash->wants, hash->want_room, sizeof *hash->wants);
+    }
     hash->wants[hash->want_count] = (struct want){.form = form, .limit = limit};
     return (int)hash->want_count++;
 }
@@ -112,27 +116,29 @@ static void hash_bytes_of(struct body_hash *hash, struct stream *stream, struct 
 
 void body_hash_add(struct body_hash *hash, struct bytes text)
 {
+    uint8_t chunk[CHUNK];
     ASSERT(!hash->has_ended);
     hash->has_begun = true;
     for (size_t i = 0; i < FORMS; i++) {
         struct stream *stream = &hash->streams[i];
         struct bytes rest = text;
         while (stream->context && rest.len) {
-            size_t len = canonical_body_add(&stream->body, &rest, hash->chunk, CHUNK);
-            hash_bytes_of(hash, stream, (struct bytes){hash->chunk, len});
+            size_t len = canonical_body_add(&stream->body, &rest, chunk, CHUNK);
+            hash_bytes_of(hash, stream, (struct bytes){chunk, len});
         }
     }
 }
 
 void body_hash_end(struct body_hash *hash)
 {
+    uint8_t chunk[CHUNK];
     ASSERT(!hash->has_ended);
     hash->has_begun = hash->has_ended = true;
     for (size_t i = 0; i < FORMS; i++) {
         struct stream *stream = &hash->streams[i];
         size_t len;
-        while (stream->context && (len = canonical_body_end(&stream->body, hash->chunk, CHUNK)))
-            hash_bytes_of(hash, stream, (struct bytes){hash->chunk, len});
+        while (stream->context && (len = canonical_body_end(&stream->body, chunk, CHUNK)))
+            hash_bytes_of(hash, stream, (struct bytes){chunk, len});
     }
     for (size_t i = 0; i < hash->want_count; i++) {
         struct want *want = &hash->wants[i];

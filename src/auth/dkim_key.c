@@ -22,9 +22,14 @@ bool dkim_base64_scan(struct buf *out, struct bytes text)
 {
     struct buf dense;
     buf_init(&dense, text.len);
-    for (size_t i = 0; i < text.len; i++)
-        if (text.at[i] != ' ' && text.at[i] != '\t' && text.at[i] != '\r' && text.at[i] != '\n')
-            buf_add_byte(&dense, text.at[i]);
+    uint8_t *to = buf_reserve(&dense, text.len);
+    size_t len = 0;
+    for (size_t i = 0; to && i < text.len; i++) {
+        uint8_t byte = text.at[i];
+        to[len] = byte;
+        len += byte != ' ' && byte != '\t' && byte != '\r' && byte != '\n';
+    }
+    buf_grow(&dense, len);
     bool is_good = base64_scan(out, buf_view(&dense), BASE64_PLAIN);
     buf_done(&dense);
     return is_good;

@@ -28,17 +28,27 @@ void base64_print_lines(struct buf *out, struct bytes bytes)
     }
 }
 
-static int digit_of(uint8_t byte, enum base64_alphabet alphabet)
+enum { NO_DIGIT = 0x80, XX = NO_DIGIT };
+
+/* What each ASCII byte stands for in the plain alphabet. */
+static const uint8_t values[128] = {
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, 62,
+    XX, XX, XX, 63, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, XX, XX, XX, XX, XX, XX, XX, 0,
+    1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
+    23, 24, 25, XX, XX, XX, XX, XX, XX, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38,
+    39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, XX, XX, XX, XX, XX,
+};
+
+/* The value of a digit, or NO_DIGIT. */
+static uint32_t value_of(uint8_t byte, enum base64_alphabet alphabet)
 {
-    if (byte >= 'A' && byte <= 'Z')
-        return byte - 'A';
-    if (byte >= 'a' && byte <= 'z')
-        return byte - 'a' + 26;
-    if (byte >= '0' && byte <= '9')
-        return byte - '0' + 52;
-    if (byte == (alphabet == BASE64_URL ? '-' : '+'))
-        return 62;
-    return byte == (alphabet == BASE64_URL ? '_' : '/') ? 63 : -1;
+    if (alphabet == BASE64_URL) {
+        if (byte == '+' || byte == '/')
+            return NO_DIGIT;
+        byte = byte == '-' ? '+' : byte == '_' ? '/' : byte;
+    }
+    return byte < sizeof values ? values[byte] : NO_DIGIT;
 }
 
 /* The text without its padding, where that is right. */
@@ -53,27 +63,44 @@ static bool padding_strip(struct bytes *text, enum base64_alphabet alphabet)
     return true;
 }
 
+/* Up to four digits as the first bits of 24; at has what is there of them. */
+static bool take_digits(const uint8_t *at, size_t count, enum base64_alphabet alphabet,
+                        uint32_t *bits)
+{
+    uint32_t all = 0;
+    *bits = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t value = value_of(at[i], alphabet);
+        all |= value;
+        *bits |= value << (18 - 6 * i);
+    }
+    return !(all & NO_DIGIT);
+}
+
 bool base64_scan(struct buf *out, struct bytes text, enum base64_alphabet alphabet)
 {
-    size_t before = out->len;
-    if (!padding_strip(&text, alphabet) || !buf_reserve(out, text.len * 6 / 8))
+    if (!padding_strip(&text, alphabet))
         return false;
-    unsigned bits = 0, count = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = digit_of(text.at[i], alphabet);
-        if (digit < 0) {
-            out->len = before;
+    size_t len = text.len / 4 * 3 + text.len % 4 * 6 / 8, at = 0;
+    uint8_t *to = buf_reserve(out, len);
+    uint32_t bits;
+    if (!to)
+        return false;
+    for (; text.len - at >= 4; at += 4) {
+        if (!take_digits(text.at + at, 4, alphabet, &bits))
             return false;
-        }
-        bits = bits << 6 | (unsigned)digit;
-        count += 6;
-        if (count < 8)
-            continue;
-        count -= 8;
-        buf_add_byte(out, (uint8_t)(bits >> count));
-        bits &= (1U << count) - 1;
+        *to++ = (uint8_t)(bits >> 16);
+        *to++ = (uint8_t)(bits >> 8);
+        *to++ = (uint8_t)bits;
     }
-    if (bits)
-        out->len = before;
-    return !bits;
+    size_t rest = text.len - at;
+    /* Bits that are left over must be 0, so that there is one way only to write each text; of one
+     * digit all are. */
+    static const uint32_t left_over[] = {0, 0xFFFFFF, 0xFFFF, 0xFF};
+    if (rest && (!take_digits(text.at + at, rest, alphabet, &bits) || (bits & left_over[rest])))
+        return false;
+    for (size_t i = 0; i < rest * 6 / 8; i++)
+        *to++ = (uint8_t)(bits >> (16 - 8 * i));
+    buf_grow(out, len);
+    return true;
 }
