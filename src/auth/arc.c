@@ -30,6 +30,7 @@ struct arc_verify {
     struct arena *arena;
     struct body_hash *body; /* the caller's */
     unsigned key_bits_least;
+    struct key_cache *keys;
     unsigned count;      /* instances; the highest number */
     bool is_closed;      /* the newest seal says cv=fail */
     struct bytes broken; /* why the chain cannot be whole; empty: it can */
@@ -230,6 +231,7 @@ struct arc_verify *arc_verify_new(struct bytes section, struct body_hash *body,
     struct arc_verify *verify = NEW(struct arc_verify);
     verify->body = body;
     verify->key_bits_least = limits && limits->key_bits ? limits->key_bits : DKIM_KEY_BITS_LEAST;
+    verify->keys = limits ? limits->keys : NULL;
     verify->arena = arena_new(ARENA_BASE + ARENA_FACTOR * section.len);
     if (header_count(section, BYTES("ARC-Seal")) == 0 &&
         header_count(section, BYTES("ARC-Message-Signature")) == 0 &&
@@ -262,6 +264,7 @@ static bool settle(const struct arc_verify *verify, struct link *link, struct fa
                                .selector = link->signature.selector,
                                .algorithm = link->signature.key,
                                .key_bits_least = verify->key_bits_least,
+                               .keys = verify->keys,
                                .digest = link->digest,
                                .signature = link->signature.signature,
                                .unfit = unfit};

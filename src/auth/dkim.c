@@ -5,6 +5,7 @@
 
 #include "auth/dkim_key.h"
 #include "auth/header_hash.h"
+#include "auth/key_cache.h"
 #include "base/memory.h"
 #include "facts/facts.h"
 #include "mail/idna.h"
@@ -24,6 +25,7 @@ struct dkim_verify {
     struct buf reasons[DKIM_SIGNATURES_MOST];
     struct body_hash *body; /* the caller's */
     unsigned key_bits_least;
+    struct key_cache *keys;
     struct candidate candidates[DKIM_SIGNATURES_MOST];
     size_t count;
     bool is_cut;
@@ -93,6 +95,7 @@ struct dkim_verify *dkim_verify_new(struct bytes section, struct body_hash *body
     verify->arena = arena_new(DKIM_SIGNATURES_MOST * SIGNATURE_ARENA);
     verify->body = body;
     verify->key_bits_least = limits && limits->key_bits ? limits->key_bits : DKIM_KEY_BITS_LEAST;
+    verify->keys = limits ? limits->keys : NULL;
     for (size_t i = 0; i < DKIM_SIGNATURES_MOST; i++)
         buf_init(&verify->reasons[i], REASON_LIMIT);
     if (header_count(section, BYTES("DKIM-Signature")) == 0)
@@ -145,7 +148,8 @@ static struct dkim_verdict judge(const struct dkim_claim *claim, struct bytes re
         return verdict(DKIM_PERMERROR, BYTES("the key is of another kind than a= says"));
     if (key.is_strict && claim->is_subdomain)
         return verdict(DKIM_PERMERROR, BYTES("the key's t=s allows no subdomain in i="));
-    struct public_key *opened = dkim_key_open(&key);
+    struct public_key *mine = claim->keys ? NULL : dkim_key_open(&key);
+    const struct public_key *opened = claim->keys ? key_cache_view(claim->keys, &key) : mine;
     if (!opened)
         return verdict(DKIM_PERMERROR, BYTES("the key record's p= holds no usable key"));
     struct dkim_verdict out = {.key_bits = public_key_bits(opened), .is_testing = key.is_testing};
@@ -161,7 +165,7 @@ static struct dkim_verdict judge(const struct dkim_claim *claim, struct bytes re
         out.result = DKIM_FAIL;
         out.reason = BYTES("the signature does not fit the header fields that it covers");
     }
-    public_key_free(opened);
+    public_key_free(mine);
     return out;
 }
 
@@ -276,6 +280,7 @@ static bool settle(struct dkim_verify *verify, struct candidate *candidate, stru
                                .selector = signature->selector,
                                .algorithm = signature->key,
                                .key_bits_least = verify->key_bits_least,
+                               .keys = verify->keys,
                                .is_subdomain = signature->is_subdomain,
                                .digest = candidate->digest,
                                .signature = signature->signature,

@@ -8,7 +8,8 @@
 #include "auth/body_hash.h"
 #include "auth/dkim_signature.h"
 
-struct facts; /* facts/facts.h */
+struct facts;     /* facts/facts.h */
+struct key_cache; /* auth/key_cache.h */
 
 /* In the words of RFC 8601, 2.7.1. */
 enum dkim_result {
@@ -30,8 +31,9 @@ enum {
 };
 
 struct dkim_limits {
-    size_t signatures; /* 0: DKIM_SIGNATURES_MOST, which is also the most */
-    unsigned key_bits; /* the least of an RSA key; 0: DKIM_KEY_BITS_LEAST */
+    size_t signatures;      /* 0: DKIM_SIGNATURES_MOST, which is also the most */
+    unsigned key_bits;      /* the least of an RSA key; 0: DKIM_KEY_BITS_LEAST */
+    struct key_cache *keys; /* opened before; NULL: none are kept (auth/key_cache.h) */
 };
 
 struct dkim_verify;
@@ -76,7 +78,8 @@ struct dkim_claim {
     bool is_subdomain; /* i= is below d=, which t=s forbids */
     const uint8_t *digest;
     struct bytes signature;
-    struct bytes unfit; /* why it fails even by a good key; empty: that is to be seen */
+    struct bytes unfit;     /* why it fails even by a good key; empty: that is to be seen */
+    struct key_cache *keys; /* may be NULL */
 };
 struct dkim_verdict {
     enum dkim_result result; /* DKIM_PASS: the signature is good */

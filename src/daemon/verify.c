@@ -201,8 +201,9 @@ static void take_section(struct verify *verify)
     struct bytes section = section_view(&verify->section);
     verify->has_section = true;
     verify->body = body_hash_new();
-    verify->dkim = dkim_verify_new(section, verify->body, NULL);
-    verify->arc = arc_verify_new(section, verify->body, NULL);
+    struct dkim_limits limits = {.keys = verify->worker->keys};
+    verify->dkim = dkim_verify_new(section, verify->body, &limits);
+    verify->arc = arc_verify_new(section, verify->body, &limits);
     author_find(section, verify->arena, &verify->author);
     body_hash_add(verify->body, section_body(&verify->section));
     section_done(&verify->section);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/key_cache.h"
 #include "base/memory.h"
 #include "daemon/inbound.h"
 #include "daemon/outbound.h"
@@ -15,7 +16,10 @@
 #include "daemon/verify.h"
 
 /* An envelope with the most recipients that a configuration may allow fits. */
-enum { ENVELOPE_ARENA = 64 << 20 };
+enum {
+    ENVELOPE_ARENA = 64 << 20,
+    SENDER_KEYS = 1000, /* some 4 KiB each */
+};
 static const int64_t DISK_LOOK_MS = 5000;
 
 struct generation *generation_use(struct generation *generation)
@@ -267,6 +271,7 @@ bool worker_open(struct worker *worker, const struct worker_ground *ground, stru
     worker->ids.shard = ground->shard;
     worker->queue = queue_new(&config->queue, config->routes);
     worker->hosts = hosts_new(config->queue.seed);
+    worker->keys = key_cache_new(SENDER_KEYS, config->queue.seed);
     worker->inbounds_by_peer = map_new(config->queue.seed);
     timer_init(&worker->queue_timer, worker->loop, on_queue_timer, worker);
     timer_init(&worker->drain_timer, worker->loop, on_drained, worker);
@@ -295,6 +300,7 @@ void worker_close(struct worker *worker)
     resolve_kill_all(worker);
     queue_free(worker->queue);
     hosts_free(worker->hosts);
+    key_cache_free(worker->keys);
     resolver_free(worker->resolver);
     map_free(worker->inbounds_by_peer);
     generation_leave(worker->generation);

@@ -38,10 +38,11 @@ struct worker {
     const struct directory *directory;
     struct session_host host;
     struct id_source ids;
-    struct list inbounds;  /* struct inbound, sessions */
-    struct list outbounds; /* struct outbound */
-    struct list resolves;  /* struct resolve */
-    struct list verifies;  /* struct verify */
+    struct list inbounds;   /* struct inbound, sessions */
+    struct list outbounds;  /* struct outbound */
+    struct list resolves;   /* struct resolve */
+    struct list verifies;   /* struct verify */
+    struct key_cache *keys; /* of those that sign what comes in */
     struct resolver *resolver;
     struct hosts *hosts; /* which of them are down */
     uint64_t random;     /* for the choice among equal hosts */
