@@ -211,16 +211,21 @@ static bool is_forged(struct bytes value, struct bytes authserv_id)
     return claim.is_ours || claim.is_odd || claim.words == 0 || !is_version_1(value);
 }
 
-/* A CR or LF that ends no line is the end of one to some readers, and what follows it a field. */
-static bool hides_field(struct bytes whole)
+/* Does the name stand behind one of these bytes? */
+static bool is_behind(struct bytes whole, uint8_t end)
 {
-    for (size_t i = 0; i + 1 < whole.len; i++) {
-        struct bytes rest = bytes_from(whole, i + 1);
-        bool is_end = whole.at[i] == '\r' || whole.at[i] == '\n';
-        if (is_end && bytes_starts_nocase(rest, field_name))
+    for (size_t at = bytes_find(whole, end); at < whole.len; at = bytes_find(whole, end)) {
+        whole = bytes_from(whole, at + 1);
+        if (bytes_starts_nocase(whole, field_name))
             return true;
     }
     return false;
+}
+
+/* A CR or LF that ends no line is the end of one to some readers, and what follows it a field. */
+static bool hides_field(struct bytes whole)
+{
+    return is_behind(whole, '\n') || is_behind(whole, '\r');
 }
 
 static bool is_cut(const struct header_field *field, struct bytes authserv_id)

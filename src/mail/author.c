@@ -14,14 +14,15 @@ static void unparsable(struct author *author, const char *reason)
  * section comes in by BDAT as BINARYMIME only. */
 static bool has_odd_line_end(struct bytes section)
 {
-    for (size_t i = 0; i < section.len; i++) {
-        bool is_pair = section.at[i] == '\r' && i + 1 < section.len && section.at[i + 1] == '\n';
-        if (is_pair)
-            i++;
-        else if (section.at[i] == '\r' || section.at[i] == '\n' || section.at[i] == '\0')
+    size_t ends = 0, crs = 0;
+    for (size_t at = 0; (at += bytes_find(bytes_from(section, at), '\n')) < section.len; at++) {
+        if (at == 0 || section.at[at - 1] != '\r')
             return true;
+        ends++;
     }
-    return false;
+    for (size_t at = 0; (at += bytes_find(bytes_from(section, at), '\r')) < section.len; at++)
+        crs++;
+    return crs != ends || bytes_find(section, '\0') < section.len;
 }
 
 static bool has_domain(const struct author *author, struct bytes domain)
