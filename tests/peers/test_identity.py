@@ -170,6 +170,19 @@ def test_authors_that_readers_would_see(world, head, why):
     assert server.events("verdict", action="refuse")
 
 
+def test_a_field_behind_a_lone_newline(world):
+    """Only BINARYMIME lets one in; in a Maildir it would end a line."""
+    server = world.server()
+    text = b"From: a@free.invalid\r\nX: y\nFrom: boss@bank.example\r\n\r\nHello\r\n"
+    with smtplib.SMTP("127.0.0.1", server.mx, source_address=(STRANGER, 0), timeout=60) as session:
+        session.ehlo("client.example")
+        assert session.docmd("MAIL", "FROM:<eve@lists.example> BODY=BINARYMIME")[0] == 250
+        session.rcpt("ann@example.org")
+        session.send(f"BDAT {len(text)} LAST\r\n".encode() + text)
+        code, reply = session.getreply()
+    assert code == 550 and b"a CR, LF or NUL where none can be" in reply, (code, reply)
+
+
 def test_the_dns_does_not_say(world):
     server = world.server()
     text = plain("sick", sender="a@x.sick.example")
