@@ -12,6 +12,7 @@ import pytest
 
 from letters import large, plain
 from nameserver import Knot
+from peers import Script
 from server import free_port, wait_for
 
 dkim = pytest.importorskip("dkim")
@@ -153,6 +154,24 @@ def test_what_is_not_is_refused_or_junk(world):
     wait_for(lambda: len(in_junk(server)) == 2, 10)
     assert [each["rule"] for each in server.events("verdict", action="junk")] == ["dmarc", "spf"]
     assert len(server.wait_messages("ann@example.org")) == 1
+
+
+def test_another_lmtp_server_is_told_by_a_detail(world):
+    peer = Script(lhlo="250 script.example")
+    try:
+        server = world.launch(
+            resolver={"servers": [f"127.0.0.1:{world.names.port}"], "dnssec": "off"},
+            verify={"trusted_networks": []},
+            deliver={"lmtp": f"lmtp://127.0.0.1:{peer.port}", "junk_detail": "+Junk"})
+        assert send(server, plain("junk", sender="a@shop.example"), "").startswith("250 ")
+        assert send(server, plain("good", sender="a@shop.example"), "a@shop.example",
+                    GOOD).startswith("250 ")
+        server.wait_queue_empty()
+        taken = {envelope[1]: text for envelope, text in peer.messages}
+        assert b"\r\nX-Postrider-Junk: yes (dmarc)\r\n" in taken["RCPT TO:<ann+Junk@example.org>"]
+        assert b"X-Postrider-Junk" not in taken["RCPT TO:<ann@example.org>"]
+    finally:
+        peer.stop()
 
 
 @pytest.mark.parametrize("head, why", [
