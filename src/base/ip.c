@@ -10,6 +10,12 @@ bool ip_is_ipv4(const struct ip *ip)
     return memcmp(ip->at, mapped_prefix, sizeof mapped_prefix) == 0;
 }
 
+bool ip_is_loopback(const struct ip *ip)
+{
+    static const struct ip ipv6 = {{[15] = 1}};
+    return ip_is_ipv4(ip) ? ip->at[12] == 127 : memcmp(ip, &ipv6, sizeof ipv6) == 0;
+}
+
 struct ip ip_from_ipv4(const uint8_t bytes[4])
 {
     struct ip ip;

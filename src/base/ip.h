@@ -14,6 +14,8 @@ MUST_CHECK bool ip_scan(struct bytes text, struct ip *out);
 /* Appends what ip_scan reads. */
 void ip_print(struct buf *out, const struct ip *ip);
 bool ip_is_ipv4(const struct ip *ip);
+/* 127.0.0.0/8 or ::1: this host (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
+bool ip_is_loopback(const struct ip *ip);
 /* From the four bytes of an IPv4 address or the sixteen of an IPv6 one, as the network has them. */
 struct ip ip_from_ipv4(const uint8_t bytes[4]);
 struct ip ip_from_ipv6(const uint8_t bytes[16]);

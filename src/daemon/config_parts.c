@@ -424,7 +424,7 @@ void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target)
 
 struct draft_route {
     struct draft *draft;
-    struct schema_text to, via, rate;
+    struct schema_text to, via, rate, user, password_file;
     uint64_t connections, connection_messages;
     struct draft_tls tls;
 };
@@ -448,6 +448,10 @@ static const struct schema_key route_keys[] = {
      .help = "messages in a time: 100/m, 10/s; as queue.rate by default"},
     {"tls", SCHEMA_FORM, 0, NULL, .read = read_route_tls,
      .help = "as outbound.tls; that of the domain, or outbound.tls, by default"},
+    {"user", SCHEMA_TEXT, offsetof(struct draft_route, user), NULL,
+     .help = "to log in as, at a smarthost"},
+    {"password_file", SCHEMA_TEXT, offsetof(struct draft_route, password_file), NULL,
+     .help = "file whose first line is the password; read by the keeper alone"},
 };
 const struct schema_table draft_route_table = {"routes", route_keys, COUNT(route_keys)};
 
@@ -468,6 +472,34 @@ void draft_rate(struct schema *schema, const struct schema_text *text, const cha
                        key, text->at);
 }
 
+/* Whether and how to log in. A password is for one host that the route names. */
+static void set_login(struct schema *schema, const struct draft_route *route,
+                      struct endpoint *endpoint)
+{
+    struct ip ip;
+    unsigned line = route->user.at ? route->user.line : route->password_file.line;
+    if (!route->user.at && !route->password_file.at)
+        return;
+    if (!route->user.at || !route->password_file.at || !route->user.len) {
+        schema_problem(schema, line, "a login takes both: user: NAME and password_file: PATH");
+        return;
+    }
+    if (endpoint->kind == ENDPOINT_MX || endpoint->unix_path.len) {
+        schema_problem(schema, line,
+                       "a login is for a server that the route names: via smtp://HOST or "
+                       "smtps://HOST");
+        return;
+    }
+    bool is_elsewhere = ip_scan(endpoint->host, &ip) && !ip_is_loopback(&ip);
+    if (is_elsewhere && !route->tls.line)
+        schema_problem(schema, line,
+                       "a password goes through verified TLS alone, and no certificate is verified "
+                       "for an address; write the host's name, or tls: {names: [HOST]}");
+    const char *file = draft_secret(schema, route->draft, &route->password_file);
+    endpoint->user = bytes_in(&route->user);
+    endpoint->password_file = bytes_of(file);
+}
+
 static void add_endpoint(struct schema *schema, struct draft *draft,
                          const struct draft_route *route, struct endpoint *endpoint)
 {
@@ -475,6 +507,7 @@ static void add_endpoint(struct schema *schema, struct draft *draft,
     limits->connections = (uint32_t)route->connections;
     limits->connection_messages = (uint32_t)route->connection_messages;
     draft_rate(schema, &route->rate, "routes.rate", &limits->rate);
+    set_login(schema, route, endpoint);
     const struct tls_rule rule = draft_tls_rule(&route->tls, TLS_BY_ROUTE);
     if (route->tls.line) {
         draft_tls_check(schema, &route->tls, endpoint);

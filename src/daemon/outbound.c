@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "daemon/outbound_hosts.h"
+#include "daemon/outbound_login.h"
 #include "daemon/outbound_text.h"
 #include "daemon/outbound_tls.h"
 
@@ -24,7 +25,8 @@ struct outbound {
     struct timer timer; /* connecting, the machine's deadline, or idleness */
     struct outbound_hosts *hosts;
     struct outbound_tls tls;
-    enum { CONNECTING, SECURING, TALKING, IDLE, READING } phase;
+    struct outbound_login *login; /* while the keeper is asked */
+    enum { CONNECTING, SECURING, ASKING, TALKING, IDLE, READING } phase;
     bool was_greeted, is_shut, is_killed;
     char lost_reason[128]; /* while a read is under way */
     size_t deliveries;     /* done */
@@ -66,6 +68,7 @@ static void outbound_end(struct outbound *outbound, const struct delivery_result
         log_warning("connect-failed", LOG_BYTES("lane", name), LOG_BYTES("host", failure->remote),
                     LOG_TEXT("status", failure->status), LOG_BYTES("reason", failure->reply));
     end_delivery(outbound);
+    outbound_login_cancel(outbound->login);
     timer_clear(&outbound->timer);
     if (outbound->stream)
         stream_close(outbound->stream);
@@ -324,6 +327,35 @@ static void begin_securing(struct outbound *outbound)
         cannot_secure(outbound);
 }
 
+/* --- Logging in --------------------------------------------------------------------------------
+ */
+
+static void password_given(void *context)
+{
+    struct outbound *outbound = context;
+    outbound->login = NULL;
+    outbound->phase = TALKING;
+    run(outbound);
+}
+
+static void ask_password(struct outbound *outbound)
+{
+    outbound->login =
+        outbound_login_begin(outbound->worker, lane_endpoint(outbound->lane), outbound->stream,
+                             outbound->client, password_given, outbound);
+    if (outbound->login)
+        outbound->phase = ASKING;
+}
+
+/* Something happened that the machine is to hear of first. */
+static void stop_asking(struct outbound *outbound)
+{
+    outbound_login_cancel(outbound->login);
+    outbound->login = NULL;
+    if (outbound->phase == ASKING)
+        outbound->phase = TALKING;
+}
+
 /* Does what the machine asks for until it waits. May free the outbound. */
 static void run(struct outbound *outbound)
 {
@@ -341,9 +373,7 @@ static void run(struct outbound *outbound)
             outbound_text_read(outbound->text);
             return;
         case CLIENT_START_TLS: begin_securing(outbound); return;
-        case CLIENT_WANT_CREDENTIAL:
-            smtp_client_no_credential(outbound->client, BYTES("logins are not in this version"));
-            continue;
+        case CLIENT_WANT_CREDENTIAL: ask_password(outbound); continue;
         case CLIENT_WANT_DOWNGRADE:
             text_begin(outbound);
             outbound_text_downgrade(outbound->text, smtp_client_goal(outbound->client),
@@ -367,6 +397,7 @@ static void run(struct outbound *outbound)
 static void on_input(void *context, struct bytes input)
 {
     struct outbound *outbound = context;
+    stop_asking(outbound);
     /* A server that speaks while it reads a message, or unasked, is the machine's to judge. */
     smtp_client_input(outbound->client, input, loop_now_ms(outbound->worker->loop));
     if (outbound->phase == IDLE)
@@ -411,6 +442,7 @@ static void on_secured(void *context)
 
 static void lose_stream(struct outbound *outbound, const char *reason)
 {
+    stop_asking(outbound);
     stream_close(outbound->stream);
     outbound->stream = NULL;
     snprintf(outbound->lost_reason, sizeof outbound->lost_reason, "%s", reason);
@@ -444,6 +476,7 @@ static void on_timer(void *context)
     switch (outbound->phase) {
     case CONNECTING: cannot_connect(outbound, ETIMEDOUT, "no answer (timed out)"); return;
     case SECURING: handshake_failed(outbound, "no answer (timed out)"); return;
+    case ASKING: /* it always answers */
     case READING: return;
     case IDLE:
         outbound->phase = TALKING;
@@ -455,6 +488,13 @@ static void on_timer(void *context)
         run(outbound);
         return;
     }
+}
+
+static enum smtp_client_login login_mode(const struct outbound *outbound)
+{
+    if (!lane_endpoint(outbound->lane)->user.len)
+        return CLIENT_LOGIN_NONE;
+    return outbound_hosts_is_here(outbound->hosts) ? CLIENT_LOGIN_ANYWHERE : CLIENT_LOGIN_IN_TLS;
 }
 
 /* To the next host, or to the same one once more. */
@@ -470,6 +510,7 @@ static void connect_to(struct outbound *outbound, bool is_again)
                         outbound_hosts_remote(outbound->hosts),
                         outbound_hosts_is_clear(outbound->hosts));
     outbound->settings.tls = outbound_tls_mode(&outbound->tls);
+    outbound->settings.login = login_mode(outbound);
     if (outbound->stream)
         timer_set(&outbound->timer,
                   loop_now_ms(outbound->worker->loop) + outbound_hosts_timeout_ms(outbound->hosts));

@@ -264,6 +264,11 @@ struct bytes outbound_hosts_name(const struct outbound_hosts *hosts)
     return is_socket(hosts) ? BYTES_NONE : hosts->list[hosts->plan[hosts->tried - 1].host].name;
 }
 
+bool outbound_hosts_is_here(const struct outbound_hosts *hosts)
+{
+    return is_socket(hosts) || ip_is_loopback(current(hosts));
+}
+
 void outbound_hosts_tls_failed(struct outbound_hosts *hosts)
 {
     if (!is_socket(hosts))

@@ -45,6 +45,8 @@ void outbound_hosts_failed(struct outbound_hosts *hosts);
 void outbound_hosts_worked(struct outbound_hosts *hosts);
 /* The name of the current one, or its address; empty: a Unix socket. Borrowed until the next. */
 struct bytes outbound_hosts_name(const struct outbound_hosts *hosts);
+/* Is the current one this host itself? */
+bool outbound_hosts_is_here(const struct outbound_hosts *hosts);
 /* The handshake of the current one failed; did it of late? */
 void outbound_hosts_tls_failed(struct outbound_hosts *hosts);
 bool outbound_hosts_is_clear(const struct outbound_hosts *hosts);

@@ -17,6 +17,12 @@ const struct tls_rule *tls_rule_local(void)
     return &rule;
 }
 
+const struct tls_rule *tls_rule_login(void)
+{
+    static const struct tls_rule rule = {.level = TLS_LEVEL_FORCED, .source = TLS_BY_LOGIN};
+    return &rule;
+}
+
 const struct tls_rule *tls_rule_smtps(void)
 {
     static const struct tls_rule rule = {.level = TLS_LEVEL_FORCED, .source = TLS_BY_NATURE};
@@ -157,6 +163,7 @@ static const char *source_words(enum tls_source source, bool is_implicit)
     case TLS_BY_DEFAULT: return "outbound.tls";
     case TLS_BY_DOMAIN: return "outbound.tls_domains";
     case TLS_BY_ROUTE: return "routes.tls";
+    case TLS_BY_LOGIN: return "routes.user";
     case TLS_BY_NATURE: return is_implicit ? "smtps" : "a local socket";
     }
     return "";

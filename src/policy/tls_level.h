@@ -24,6 +24,7 @@ enum tls_source {
     TLS_BY_DEFAULT, /* outbound.tls */
     TLS_BY_DOMAIN,  /* outbound.tls_domains */
     TLS_BY_ROUTE,   /* routes.tls */
+    TLS_BY_LOGIN,   /* routes.user: a password goes with it */
     TLS_BY_NATURE,  /* smtps:// is TLS from its beginning, a Unix socket needs none */
 };
 
@@ -42,8 +43,9 @@ struct tls_rule {
     size_t pin_count;
 };
 
-/* For a Unix socket, and for smtps:// without a rule of its own; constant. */
+/* For a Unix socket, and for smtps:// or a login without a rule of their own; constant. */
 const struct tls_rule *tls_rule_local(void);
+const struct tls_rule *tls_rule_login(void);
 const struct tls_rule *tls_rule_smtps(void);
 
 /* One block with all that the rule views; the caller frees it. */

@@ -38,13 +38,16 @@ struct lane *lane_for(struct queue *queue, const struct endpoint *endpoint)
     struct lane *lane = map_find(queue->lanes, endpoint->name);
     if (lane)
         return lane;
-    size_t len = endpoint->host.len + endpoint->unix_path.len + endpoint->name.len;
+    size_t len = endpoint->host.len + endpoint->unix_path.len + endpoint->name.len +
+                 endpoint->user.len + endpoint->password_file.len;
     lane = memory_new(1, sizeof *lane + len);
     uint8_t *at = lane->text;
     lane->endpoint = *endpoint;
     lane->endpoint.host = put(&at, endpoint->host);
     lane->endpoint.unix_path = put(&at, endpoint->unix_path);
     lane->endpoint.name = put(&at, endpoint->name);
+    lane->endpoint.user = put(&at, endpoint->user);
+    lane->endpoint.password_file = put(&at, endpoint->password_file);
     lane->endpoint.hosts = lane->hosts_owned = copy_hosts(endpoint);
     lane->endpoint.tls = lane->tls_owned = tls_rule_copy(endpoint->tls);
     struct list *const lists[] = {&lane->work,   &lane->rows,    &lane->member,

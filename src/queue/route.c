@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ip.h"
 #include "base/map.h"
 #include "base/memory.h"
 #include "policy/pattern.h"
@@ -177,15 +178,22 @@ static struct route *route_new(const struct endpoint *endpoint)
     buf_init(&name, SIZE_MAX);
     buf_add(&name, endpoint->name);
     print_limits(&name, &endpoint->limits);
+    if (endpoint->user.len) {
+        buf_add(&name, BYTES(";user="));
+        buf_add(&name, endpoint->user);
+    }
     if (endpoint->tls)
         tls_rule_print(&name, endpoint->tls);
-    size_t len = endpoint->host.len + endpoint->unix_path.len + name.len;
+    size_t len = endpoint->host.len + endpoint->unix_path.len + name.len + endpoint->user.len +
+                 endpoint->password_file.len;
     struct route *route = memory_new(1, sizeof *route + len);
     uint8_t *at = route->text;
     route->endpoint = *endpoint;
     route->endpoint.host = put(&at, endpoint->host);
     route->endpoint.unix_path = put(&at, endpoint->unix_path);
     route->endpoint.name = put(&at, buf_view(&name));
+    route->endpoint.user = put(&at, endpoint->user);
+    route->endpoint.password_file = put(&at, endpoint->password_file);
     if (endpoint->tls)
         route->endpoint.tls = route->tls_owned = tls_rule_copy(endpoint->tls);
     buf_done(&name);
@@ -213,6 +221,12 @@ const struct endpoint *routes_find(const struct routes *routes, struct bytes dom
 /* --- TLS ---------------------------------------------------------------------------------------
  */
 
+static bool is_on_this_host(const struct endpoint *endpoint)
+{
+    struct ip ip;
+    return ip_scan(endpoint->host, &ip) && ip_is_loopback(&ip);
+}
+
 struct tls_rules *routes_tls(struct routes *routes)
 {
     return routes->tls;
@@ -231,5 +245,7 @@ const struct tls_rule *endpoint_tls_rule(const struct endpoint *endpoint)
         return tls_rule_local();
     if (endpoint->tls)
         return endpoint->tls;
-    return endpoint->is_implicit_tls ? tls_rule_smtps() : NULL;
+    if (endpoint->is_implicit_tls)
+        return tls_rule_smtps();
+    return endpoint->user.len && !is_on_this_host(endpoint) ? tls_rule_login() : NULL;
 }

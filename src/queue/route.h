@@ -36,11 +36,13 @@ struct endpoint {
     bool is_secure; /* by MX, where the TLS rule cares: DNSSEC vouches for the hosts' names */
     struct endpoint_limits limits;
     const struct tls_rule *tls; /* NULL: as for the domain; never in a lane */
+    struct bytes user;          /* to log in as (RFC 4954); empty: not at all */
+    struct bytes password_file; /* the keeper's name for it */
     struct bytes name;          /* as people write it, and the lane's key: "smtp://10.0.0.5:25",
                                    "lmtp://[::1]:24", "lmtp:unix:/run/dovecot/lmtp", "mx:example.org",
                                    "mx:10=mx1.example.org,20=mx2.example.org"; with limits of its own
                                    behind it: "smtp://10.0.0.5:25;rate=100/m", with a rule for TLS:
-                                   "mx:example.org;tls=forced" */
+                                   "mx:example.org;tls=forced"; with a login: "smtps://h;user=me" */
 };
 
 /* Reads "smtp://host[:25]", "smtps://host[:465]", "lmtp://host:port", "lmtp:unix:/path" (also
@@ -52,8 +54,8 @@ struct routes;
 struct routes *routes_new(uint64_t seed);
 void routes_free(struct routes *routes);
 /* Routes a pattern: "example.org" (itself), ".example.org" (below it), "*" (everything without
- * a better match). Copies; limits and tls become part of the name. False: the pattern is there
- * already, or is none. */
+ * a better match). Copies; limits, user and tls become part of the name. False: the pattern is
+ * there already, or is none. */
 MUST_CHECK bool routes_add(struct routes *routes, struct bytes pattern,
                            const struct endpoint *endpoint);
 /* The endpoint for a domain: exact, then the longest ".suffix", then "*"; NULL: none (by MX). Local
@@ -66,5 +68,6 @@ struct tls_rules *routes_tls(struct routes *routes);
 /* The rule for a domain's mail by this route (NULL: by MX). Borrowed. */
 const struct tls_rule *routes_tls_rule(const struct routes *routes, const struct endpoint *route,
                                        struct bytes domain);
-/* A route's own rule, whatever the domain; NULL: it has none. */
+/* A route's own rule, whatever the domain; NULL: it has none. Where we log in it is forced, so that
+ * nobody else has the password, but for a server on this host. */
 const struct tls_rule *endpoint_tls_rule(const struct endpoint *endpoint);

@@ -190,11 +190,12 @@ class Dovecot(Daemon):
     """LMTP in, IMAP out; every user has the password `secret`. quotas: {address: bytes} of those
     who have a mailbox; without, everybody has one, of any size."""
 
-    def __init__(self, folder, mail=None, quotas=None):
+    def __init__(self, folder, mail=None, quotas=None, mechanisms="plain login scram-sha-256"):
         need("dovecot")
         super().__init__(folder)
         self.imap = free_port()
         self.lmtp = self.folder / "lmtp"
+        self.auth = self.folder / "auth"
         user = pwd.getpwuid(os.geteuid()) if os.geteuid() else pwd.getpwnam("nobody")
         self.uid, self.gid = user.pw_uid, user.pw_gid
         self.mail = pathlib.Path(mail or self.folder / "mail")
@@ -233,6 +234,12 @@ class Dovecot(Daemon):
             listen = 127.0.0.1
             ssl = no
             disable_plaintext_auth = no
+            auth_mechanisms = {mechanisms}
+            service auth {{
+              unix_listener {self.auth} {{
+                mode = 0666
+              }}
+            }}
             {internal}
             passdb {{
               driver = static

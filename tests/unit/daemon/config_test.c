@@ -149,6 +149,14 @@ static const struct {
      "c.yaml:3: a Unix socket needs no TLS; leave tls: out\n"},
     {"smtps in clear", GOOD "routes: [{to: a.b, via: \"smtps://h\", tls: none}]\n",
      "c.yaml:3: smtps:// is TLS from its beginning; write smtp:// or leave tls: out\n"},
+    {"a login without its password", GOOD "routes: [{to: a.b, via: \"smtps://h\", user: me}]\n",
+     "c.yaml:3: a login takes both: user: NAME and password_file: PATH\n"},
+    {"a login at strangers'", GOOD "routes: [{to: a.b, via: mx, user: me, password_file: p}]\n",
+     "c.yaml:3: a login is for a server that the route names: via smtp://HOST or smtps://HOST\n"},
+    {"a login at an address",
+     GOOD "routes: [{to: a.b, via: \"smtp://10.0.0.5\", user: me, password_file: p}]\n",
+     "c.yaml:3: a password goes through verified TLS alone, and no certificate is verified for an "
+     "address; write the host's name, or tls: {names: [HOST]}\n"},
     {"an address verified", GOOD "routes: [{to: a.b, via: \"smtp://10.0.0.5\", tls: forced}]\n",
      "c.yaml:3: no certificate is verified for an address; write tls: {level: forced, names: "
      "[mx.example.org]}, or pins:\n"},
@@ -404,6 +412,7 @@ static const char full_text[] =
     "  - {to: partner.example, via: \"smtp://10.0.0.5:2525\", tls: none, rate: 10/s,\n"
     "     connections: 2, messages_per_connection: 7}\n"
     "  - {to: bank.example, via: mx, tls: {ca: ca.pem, names: [mx.bank.example, .b.example]}}\n"
+    "  - {to: login.example, via: \"smtp://smart.example\", user: me, password_file: p}\n"
     "  - {to: \"*\", via: \"smtp://smart.example\"}\n"
     "outbound: {tls: none, idle: 250ms, address_families: ipv4, connect_timeout: 3s,\n"
     "  tls_domains: {.gov.example: forced, pinned.example: {pins:\n"
@@ -584,6 +593,11 @@ static void tls_rules_are_read(void **state)
     assert_true(bytes_equal(rule->ca_file, BYTES("/etc/x/ca.pem")));
     assert_int_equal(rule->name_count, 2);
     assert_true(bytes_equal(rule->names[1], BYTES(".b.example")));
+    assert_int_equal(rule_of(config, "login.example")->source, TLS_BY_LOGIN);
+    const struct endpoint *login = routes_find(config->routes, BYTES("login.example"));
+    assert_true(bytes_equal(login->name, BYTES("smtp://smart.example;user=me")));
+    assert_true(bytes_equal(login->password_file, BYTES("/etc/x/p")));
+    assert_int_equal(config->secret_count, 1);
     rule = rule_of(config, "pinned.example");
     assert_int_equal(rule->pin_count, 2);
     for (size_t i = 0; i < TLS_PIN_SIZE; i++)

@@ -161,6 +161,8 @@ static void a_route_has_its_rule_for_tls(void **state)
     } rows[] = {
         {"own.example", TLS_LEVEL_NONE, TLS_BY_ROUTE, "smtp://h;tls=none"},
         {"smtps.example", TLS_LEVEL_FORCED, TLS_BY_NATURE, "smtps://h"},
+        {"login.example", TLS_LEVEL_FORCED, TLS_BY_LOGIN, "smtp://h;user=me"},
+        {"here.example", TLS_LEVEL_OPPORTUNISTIC, TLS_BY_DEFAULT, "smtp://127.0.0.1;user=me"},
         {"local.example", TLS_LEVEL_NONE, TLS_BY_NATURE, "unix:/run/lmtp"},
         {"routed.example", TLS_LEVEL_FORCED, TLS_BY_DOMAIN, "smtp://h"},
         {"forced.example", TLS_LEVEL_FORCED, TLS_BY_DOMAIN, NULL},
@@ -176,10 +178,19 @@ static void a_route_has_its_rule_for_tls(void **state)
     assert_true(endpoint_scan(BYTES("smtps://h"), &endpoint, &err));
     assert_true(endpoint.is_implicit_tls);
     assert_true(routes_add(routes, BYTES("smtps.example"), &endpoint));
+    assert_true(endpoint_scan(BYTES("smtp://h"), &endpoint, &err));
+    endpoint.user = BYTES("me");
+    endpoint.password_file = BYTES("/p");
+    assert_true(routes_add(routes, BYTES("login.example"), &endpoint));
+    assert_true(endpoint_scan(BYTES("smtp://127.0.0.1"), &endpoint, &err));
+    endpoint.user = BYTES("me");
+    assert_true(routes_add(routes, BYTES("here.example"), &endpoint));
     assert_true(endpoint_scan(BYTES("unix:/run/lmtp"), &endpoint, &err));
     assert_true(routes_add(routes, BYTES("local.example"), &endpoint));
-    for (size_t i = 0; i < 4; i++)
-        assert_true(tls_rules_add(routes_tls(routes), bytes_of(rows[i + 1].domain), &forced));
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if (strcmp(rows[i].domain, "else.example") != 0 &&
+            strcmp(rows[i].domain, "here.example") != 0)
+            assert_true(tls_rules_add(routes_tls(routes), bytes_of(rows[i].domain), &forced));
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct bytes domain = bytes_of(rows[i].domain);
         const struct endpoint *route = routes_find(routes, domain);
