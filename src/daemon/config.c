@@ -521,6 +521,8 @@ static void release(struct config *config)
     networks_free(config->verify.forwarders);
     map_free(config->verify.marked);
     config_free_files(config);
+    for (size_t i = 0; i < CONFIG_LISTENER_LIMIT; i++)
+        networks_free(config->proxies[i]);
     arena_free(config->arena);
 }
 

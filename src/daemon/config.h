@@ -23,6 +23,7 @@ struct config_listener {
     enum smtp_role role;              /* mx or submission */
     enum verdict_mode verify;         /* VERDICT_OFF for submission */
     bool has_auth;                    /* people may log in */
+    struct networks *proxies;         /* who speaks the PROXY protocol; NULL: nobody */
     struct smtp_server_settings smtp; /* views into the config */
 };
 
@@ -71,6 +72,7 @@ struct config {
     char *hostname;
     struct config_listener *listeners;
     size_t listener_count;
+    struct networks *proxies[CONFIG_LISTENER_LIMIT]; /* of each listener, for its field */
     struct recipients *recipients;
     struct routes *routes;           /* local domains included */
     struct networks *relay_networks; /* `relay: {networks: […]}` */

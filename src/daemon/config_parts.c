@@ -26,7 +26,13 @@ static bool is_list(struct schema *schema, const yaml_node_t *node, const char *
 struct draft_listener {
     struct schema_text address;
     unsigned role, auth, tls, verify;
+    yaml_node_t *proxy; /* NULL: not given */
 };
+
+static void keep_proxy(struct schema *schema, yaml_node_t *node, void *target)
+{
+    ((struct draft_listener *)target)->proxy = node;
+}
 
 enum { AUTH_BY_ROLE, AUTH_ON, AUTH_OFF };
 
@@ -49,6 +55,8 @@ static const struct schema_key listener_keys[] = {
      .help = "with a certificate: starttls for mx, required for submission; else none"},
     {"verify", SCHEMA_WORD, offsetof(struct draft_listener, verify), "default",
      .words = draft_listener_modes, .help = "as verify.mode by default; of mx only"},
+    {"proxy", SCHEMA_FORM, 0, NULL, .read = keep_proxy,
+     .help = "list of networks whose connections begin with a PROXY header"},
 };
 const struct schema_table draft_listener_table = {"listen", listener_keys, COUNT(listener_keys)};
 
@@ -126,6 +134,10 @@ static void add_listener(struct schema *schema, struct draft *draft,
                            listener->address.at, draft->listener_lines[i]);
             return;
         }
+    if (listener->proxy) {
+        result.proxies = config->proxies[config->listener_count] = networks_new();
+        draft_read_network_list(schema, listener->proxy, "listen.proxy", result.proxies);
+    }
     draft->listener_lines[config->listener_count] = line;
     draft->listener_tls[config->listener_count] = listener->tls;
     draft->listeners[config->listener_count++] = result;

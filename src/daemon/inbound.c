@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "daemon/intake.h"
 #include "daemon/login.h"
+#include "daemon/porch.h"
 #include "daemon/verify.h"
 
 /* A listening socket with its place in the configuration. */
@@ -16,6 +17,7 @@ struct gate {
     struct worker *worker;
     struct listener *listener;
     size_t number;
+    struct list porches; /* connections of proxies */
 };
 
 /* A session with what the worker knows of it. */
@@ -30,6 +32,7 @@ struct inbound {
     struct arena *verdicts; /* texts of the newest verdict */
     struct login *login;    /* NULL: nobody has tried */
     bool may_relay;         /* by its address */
+    char peer[PEER_TEXT];   /* whom a proxy speaks for; empty: there is none */
 };
 
 enum { VERDICT_ARENA = 1 << 20 };
@@ -279,14 +282,20 @@ static unsigned clear_logins(const struct config *config, struct bytes peer)
     return is_allowed ? ~(unsigned)NEEDS_TLS : 0;
 }
 
-static void on_accept(void *context, int fd_owned)
+static struct bytes on_peer(void *context, const void *data)
 {
-    struct gate *gate = context;
+    const struct inbound *inbound = data;
+    return bytes_of(inbound->peer);
+}
+
+/* Somebody connects; proxy: by one that has said for whom (NULL: by none). */
+static void admit(struct gate *gate, int fd_owned, struct bytes peer, const struct proxy *proxy)
+{
     struct worker *worker = gate->worker;
     const struct config *config = worker->generation->config;
-    char peer_text[PEER_TEXT];
-    stream_peer(fd_owned, peer_text);
-    struct bytes peer = bytes_of(peer_text);
+    /* A proxy that does not say for whom it connects may do so for anybody: that it connects from
+     * this host, or from a network that may relay, says nothing of the client. */
+    bool is_known = !proxy || proxy->has_client;
     if (worker->inbound_count >= config->limits.sessions) {
         turn_away(fd_owned, peer, "this server has as many sessions as it can serve", "sessions");
         return;
@@ -303,8 +312,10 @@ static void on_accept(void *context, int fd_owned)
     inbound->worker = worker;
     inbound->generation = generation_use(worker->generation);
     inbound->listener = &config->listeners[gate->number];
-    inbound->may_relay = may_relay(config, inbound->listener, peer);
+    inbound->may_relay = is_known && may_relay(config, inbound->listener, peer);
     inbound->verdicts = arena_new(VERDICT_ARENA);
+    if (proxy && proxy->has_client)
+        snprintf(inbound->peer, sizeof inbound->peer, "%.*s", BYTES_ARGS(peer));
     struct error err;
     inbound->session =
         session_open(&worker->host, fd_owned, &inbound->listener->smtp, inbound, &err);
@@ -315,10 +326,49 @@ static void on_accept(void *context, int fd_owned)
         free(inbound);
         return;
     }
-    smtp_server_allow_login(session_smtp(inbound->session), clear_logins(config, peer));
+    smtp_server_allow_login(session_smtp(inbound->session),
+                            clear_logins(config, is_known ? peer : BYTES_NONE));
     list_append(&worker->inbounds, &inbound->link);
     worker->inbound_count++;
     peer_set_count(worker, peer, peer_count(worker, peer) + 1);
+}
+
+static void on_porch_done(void *context, int fd_owned, const struct proxy *proxy)
+{
+    struct gate *gate = context;
+    char own[PEER_TEXT];
+    struct buf client;
+    stream_peer(fd_owned, own);
+    if (proxy->fault) {
+        log_warning("proxy-failed", LOG_TEXT("proxy", own), LOG_TEXT("reason", proxy->fault));
+        close(fd_owned);
+        return;
+    }
+    buf_init(&client, PEER_TEXT);
+    if (proxy->has_client)
+        ip_print(&client, &proxy->ip);
+    else
+        buf_add(&client, bytes_of(own));
+    log_debug("proxied", LOG_TEXT("proxy", own), LOG_BYTES("client", buf_view(&client)));
+    admit(gate, fd_owned, buf_view(&client), proxy);
+    buf_done(&client);
+}
+
+static void on_accept(void *context, int fd_owned)
+{
+    struct gate *gate = context;
+    struct worker *worker = gate->worker;
+    const struct config_listener *listener = &worker->generation->config->listeners[gate->number];
+    char peer[PEER_TEXT];
+    struct error err;
+    struct ip ip;
+    stream_peer(fd_owned, peer);
+    bool is_proxy =
+        listener->proxies && ip_scan(bytes_of(peer), &ip) && networks_have(listener->proxies, &ip);
+    if (!is_proxy)
+        admit(gate, fd_owned, bytes_of(peer), NULL);
+    else if (!porch_open(worker->loop, fd_owned, &gate->porches, on_porch_done, gate, &err))
+        log_error("session-failed", LOG_TEXT("client", peer), LOG_TEXT("reason", err.text));
 }
 
 bool gate_open(struct worker *worker, int fd_owned, size_t number, struct error *err)
@@ -326,6 +376,7 @@ bool gate_open(struct worker *worker, int fd_owned, size_t number, struct error 
     struct gate *gate = NEW(struct gate);
     gate->worker = worker;
     gate->number = number;
+    list_init(&gate->porches);
     gate->listener = listener_open(worker->loop, fd_owned, on_accept, gate, err);
     if (!gate->listener) {
         free(gate);
@@ -340,6 +391,7 @@ void gate_close_all(struct worker *worker)
 {
     LIST_EACH (&worker->gates, struct gate, link, gate) {
         list_remove(&gate->link);
+        porch_close_all(&gate->porches);
         listener_close(gate->listener);
         free(gate);
     }
@@ -359,7 +411,8 @@ void inbound_init(struct worker *worker)
                                          .drop = on_drop,
                                          .closed = on_closed,
                                          .tls = on_tls,
-                                         .secured = on_secured};
+                                         .secured = on_secured,
+                                         .peer = on_peer};
 }
 
 void inbound_shut_all(struct worker *worker)

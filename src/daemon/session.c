@@ -300,7 +300,11 @@ struct session *session_open(const struct session_host *host, int fd_owned,
     struct session *session = NEW(struct session);
     session->host = host;
     session->data = data;
-    stream_peer(fd_owned, session->peer);
+    struct bytes peer = host->peer ? host->peer(host->context, data) : BYTES_NONE;
+    if (peer.len)
+        snprintf(session->peer, sizeof session->peer, "%.*s", BYTES_ARGS(peer));
+    else
+        stream_peer(fd_owned, session->peer);
     session->stream = stream_open(host->loop, fd_owned, &events, session, err);
     if (!session->stream) {
         free(session);

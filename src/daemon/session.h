@@ -36,6 +36,9 @@ struct session_host {
     struct tls *(*tls)(void *context, struct session *session);
     /* The handshake is over, and the machine has forgotten what was before; may be NULL. */
     void (*secured)(void *context, struct session *session);
+    /* The peer's address as text, by the session's data, where the socket leads to a proxy; empty:
+     * the socket's own. NULL where there are no proxies. */
+    struct bytes (*peer)(void *context, const void *data);
 };
 
 /* Takes over the socket and greets. host and settings are kept, not copied; data is the host's own:
