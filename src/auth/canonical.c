@@ -87,19 +87,53 @@ static bool put(struct canonical_body *body, struct room *room, uint8_t byte)
     return true;
 }
 
+/* How much of the front stays as it is in the simple form: all but a CR that does not end a line
+ * with something behind it. */
+static size_t plain_simple(const uint8_t *text, size_t len)
+{
+    size_t at = 0;
+    for (;;) {
+        at += bytes_find((struct bytes){text + at, len - at}, '\r');
+        if (len - at < 3 || text[at + 1] != '\n' || text[at + 2] == '\r')
+            return at;
+        at += 2;
+    }
+}
+
+static bool needs_care(uint8_t byte)
+{
+    return byte == '\r' || is_blank(byte);
+}
+
+/* The same in the relaxed form: single spaces between words may stay as well. */
+static size_t plain_relaxed(const uint8_t *text, size_t len)
+{
+    size_t at = 0;
+    while (at < len) {
+        if (!needs_care(text[at]))
+            at++;
+        else if (text[at] == ' ' && len - at > 1 && !needs_care(text[at + 1]))
+            at += 2;
+        else if (text[at] == '\r' && len - at > 2 && text[at + 1] == '\n' &&
+                 !needs_care(text[at + 2]))
+            at += 3;
+        else
+            break;
+    }
+    return at;
+}
+
 /* Copies what needs no care from the front of *text. */
 static void copy_plain(enum canonical_form form, struct bytes *text, struct room *room)
 {
     size_t most = room->size - room->len, len = 0;
     if (most > text->len)
         most = text->len;
-    if (form == CANONICAL_SIMPLE) {
-        len = bytes_find(bytes_sub(*text, 0, most), '\r');
-        memcpy(room->at + room->len, text->at, len);
-    } else {
-        for (; len < most && text->at[len] != '\r' && !is_blank(text->at[len]); len++)
-            room->at[room->len + len] = text->at[len];
+    switch (form) {
+    case CANONICAL_SIMPLE: len = plain_simple(text->at, most); break;
+    case CANONICAL_RELAXED: len = plain_relaxed(text->at, most); break;
     }
+    memcpy(room->at + room->len, text->at, len);
     room->len += len;
     *text = bytes_from(*text, len);
 }
