@@ -85,6 +85,7 @@ void command_bench_relay_options(FILE *out);
 int command_verify(char **arguments, size_t count);
 void command_verify_options(FILE *out);
 int command_dkim_new(const struct options *options);
+int command_dkim_import(const struct options *options);
 int command_dkim_list(const struct options *options);
 int command_dkim_rotate(const struct options *options);
 int command_dkim_retire(const struct options *options);

@@ -234,6 +234,35 @@ int command_dkim_new(const struct options *options)
     return status;
 }
 
+int command_dkim_import(const struct options *options)
+{
+    struct work work;
+    struct error err;
+    size_t place;
+    int status;
+    if (!begin(&work, options, &status))
+        return status;
+    struct keyring_key key = {.domain = buf_view(&work.domain),
+                              .selector = bytes_of(options->words[1]),
+                              .state = KEYRING_ACTIVE,
+                              .since_s = work.now_s};
+    if (!dkim_store_import(&work.store, &key, options->words[2], &place, &err)) {
+        status = complain(err.text);
+    } else if (!save(&work)) {
+        status = EXIT_BAD;
+    } else {
+        status = EXIT_GOOD;
+        if (options->is_json)
+            print_json(&work);
+        else
+            puts("The key signs from now on. Its record should be this:\n");
+        if (!options->is_json)
+            print_record(&work, keyring_view(work.store.keyring, place));
+    }
+    end(&work);
+    return status;
+}
+
 int command_dkim_list(const struct options *options)
 {
     struct work work;

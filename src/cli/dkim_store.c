@@ -18,7 +18,7 @@
 
 #include "mail/base64.h"
 
-enum { RSA_BITS = 2048, STRING_LIMIT = 255 };
+enum { RSA_BITS = 2048, DKIM_BITS_LEAST = 1024, STRING_LIMIT = 255 };
 
 /* Before the server has run for the first time its folders are not there yet. It wants them to be
  * its user's. */
@@ -102,8 +102,9 @@ bool dkim_store_save(struct dkim_store *store, struct error *err)
     return true;
 }
 
-bool dkim_store_make(struct dkim_store *store, const struct keyring_key *key, size_t *place,
-                     struct error *err)
+/* Adds the key to the keyring, and writes its file. */
+static bool add_key(struct dkim_store *store, const struct keyring_key *key, EVP_PKEY *pkey,
+                    size_t *place, struct error *err)
 {
     struct keyring_key named = *key;
     char name[KEYRING_FILE_LIMIT + 1], *text;
@@ -113,22 +114,29 @@ bool dkim_store_make(struct dkim_store *store, const struct keyring_key *key, si
     if (!keyring_add(store->keyring, &named, err))
         return false;
     *place = keyring_count(store->keyring) - 1;
-    EVP_PKEY *pkey = key->algorithm == KEY_RSA ? EVP_RSA_gen(RSA_BITS)
-                                               : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     BIO *pem = BIO_new(BIO_s_secmem());
-    bool is_good =
-        pkey && pem && PEM_write_bio_PKCS8PrivateKey(pem, pkey, NULL, NULL, 0, NULL, NULL) == 1;
+    bool is_good = pem && PEM_write_bio_PKCS8PrivateKey(pem, pkey, NULL, NULL, 0, NULL, NULL) == 1;
     if (is_good) {
         long len = BIO_get_mem_data(pem, &text);
         is_good = write_file(store, name, (struct bytes){(uint8_t *)text, (size_t)len}, err);
     } else {
-        error_set(err, 0, "libcrypto made no key");
+        error_set(err, 0, "libcrypto cannot write the key");
     }
     BIO_free(pem);
-    EVP_PKEY_free(pkey);
-    ERR_clear_error();
     if (!is_good)
         keyring_remove(store->keyring, *place);
+    return is_good;
+}
+
+bool dkim_store_make(struct dkim_store *store, const struct keyring_key *key, size_t *place,
+                     struct error *err)
+{
+    EVP_PKEY *pkey = key->algorithm == KEY_RSA ? EVP_RSA_gen(RSA_BITS)
+                                               : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    bool is_good =
+        pkey ? add_key(store, key, pkey, place, err) : error_set(err, 0, "libcrypto made no key");
+    EVP_PKEY_free(pkey);
+    ERR_clear_error();
     return is_good;
 }
 
@@ -141,21 +149,41 @@ bool dkim_store_remove_file(struct dkim_store *store, struct bytes file, struct 
     return error_set(err, errno, "remove %s/%s", store->config->keys_folder, name);
 }
 
-static EVP_PKEY *read_key(struct dkim_store *store, const char *name, struct error *err)
+/* folder_fd: of a relative path. Keys under a passphrase are none here. */
+static EVP_PKEY *read_key(int folder_fd, const char *path, struct error *err)
 {
-    int fd = openat(store->folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    static char no_passphrase[] = "";
+    int fd = openat(folder_fd, path, O_RDONLY | O_CLOEXEC);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
     if (!file) {
-        error_set(err, errno, "%s/%s", store->config->keys_folder, name);
+        error_set(err, errno, "%s", path);
         return NULL;
     }
-    EVP_PKEY *pkey = PEM_read_PrivateKey(file, NULL, NULL, NULL);
+    EVP_PKEY *pkey = PEM_read_PrivateKey(file, NULL, NULL, no_passphrase);
     fclose(file);
     ERR_clear_error();
     if (!pkey)
-        error_set(err, 0, "%s/%s: it holds no private key in PEM", store->config->keys_folder,
-                  name);
+        error_set(err, 0, "%s: it holds no private key in PEM without a passphrase", path);
     return pkey;
+}
+
+bool dkim_store_import(struct dkim_store *store, const struct keyring_key *key, const char *path,
+                       size_t *place, struct error *err)
+{
+    struct keyring_key found = *key;
+    EVP_PKEY *pkey = read_key(AT_FDCWD, path, err);
+    bool is_good = pkey != NULL;
+    if (is_good && EVP_PKEY_get_base_id(pkey) == EVP_PKEY_ED25519) {
+        found.algorithm = KEY_ED25519;
+    } else if (is_good) {
+        found.algorithm = KEY_RSA;
+        if (EVP_PKEY_get_base_id(pkey) != EVP_PKEY_RSA || EVP_PKEY_get_bits(pkey) < DKIM_BITS_LEAST)
+            is_good = error_set(err, 0, "%s: neither Ed25519 nor RSA with %d bits or more", path,
+                                DKIM_BITS_LEAST);
+    }
+    is_good = is_good && add_key(store, &found, pkey, place, err);
+    EVP_PKEY_free(pkey);
+    return is_good;
 }
 
 static bool print_public(struct buf *out, EVP_PKEY *pkey, enum key_algorithm algorithm)
@@ -181,9 +209,9 @@ bool dkim_store_record(struct dkim_store *store, const struct keyring_key *key, 
 {
     char name[KEYRING_FILE_LIMIT + 1];
     snprintf(name, sizeof name, "%.*s", BYTES_ARGS(key->file));
-    EVP_PKEY *pkey = read_key(store, name, err);
+    EVP_PKEY *pkey = read_key(store->folder_fd, name, err);
     if (!pkey)
-        return false;
+        return error_wrap(err, "%s", store->config->keys_folder);
     buf_addf(out, "v=DKIM1; k=%s; p=", key_algorithm_name(key->algorithm));
     bool is_good = print_public(out, pkey, key->algorithm);
     EVP_PKEY_free(pkey);

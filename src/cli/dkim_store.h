@@ -20,6 +20,10 @@ void dkim_store_close(struct dkim_store *store);
  * 2048 bits. *place is the key's in the keyring. */
 MUST_CHECK bool dkim_store_make(struct dkim_store *store, const struct keyring_key *key,
                                 size_t *place, struct error *err);
+/* The same with a key that is there: reads it from a file in PEM, and keeps a copy. Finds out its
+ * algorithm. RSA wants 1024 bits at least (RFC 8301, 3.2). */
+MUST_CHECK bool dkim_store_import(struct dkim_store *store, const struct keyring_key *key,
+                                  const char *path, size_t *place, struct error *err);
 /* Writes the keyring durably. */
 MUST_CHECK bool dkim_store_save(struct dkim_store *store, struct error *err);
 /* Removes the file of a key that is no longer in the keyring. */

@@ -89,6 +89,12 @@ static const struct command commands[] = {
      "Example:\n"
      "  postrider dkim new example.org\n",
      TAKES_JSON, 1, 1, .run = command_dkim_new},
+    {"dkim import", "DOMAIN SELECTOR FILE", "sign with a key that is there",
+     "FILE is a private key in PEM, RSA or Ed25519, as other signers have it; it is copied, and\n"
+     "signs at once, as its record may be in the DNS already.\n"
+     "Example:\n"
+     "  postrider dkim import example.org mail /etc/opendkim/keys/example.org/mail.private\n",
+     TAKES_JSON, 3, 3, .run = command_dkim_import},
     {"dkim list", "[DOMAIN]", "list the keys that sign mail",
      "With --json also the records that the DNS should have.\n"
      "Example:\n"
@@ -427,7 +433,7 @@ static int complain_of_words(const struct options *options)
     } groups[] = {
         {"bench", "bench takes send, sink or relay, not"},
         {"dns", "dns takes show or check, not"},
-        {"dkim", "dkim takes new, list, rotate or retire, not"},
+        {"dkim", "dkim takes new, import, list, rotate or retire, not"},
         {"queue", "queue takes list, show, hold, release, retry, delete or stats, not"},
         {"user", "user takes add, list, passwd, disable, enable, remove, app-password, grant or "
                  "limit, not"},

@@ -9,7 +9,7 @@ import pytest
 
 from letters import large, plain
 from peers import Script
-from server import Postrider, wait_for
+from server import ROOT, Postrider, wait_for
 
 dkim = pytest.importorskip("dkim")
 
@@ -170,6 +170,18 @@ def test_a_key_that_is_gone_has_the_client_come_again(signer):
     signer.server.restart()
     signer.submit(plain("again"), to="none@example.org")
     assert signer.server.wait_messages("none@example.org")[0].raw.count(b"DKIM-Signature:") == 2
+
+
+def test_keys_of_other_signers_are_taken_over(signer):
+    path = ROOT / "tests/data/dkim/dkimpy/test.private"
+    signer.server.command("dkim", "import", "shop.example", "mail", str(path))
+    signer.server.command("dkim", "import", "shop.example", "mail", str(path), status=1)
+    signer.server.command("dkim", "import", "shop.example", "none", "/dev/null", status=1)
+    signer.submit(plain("imported", sender="ann@shop.example"), to="shop@example.org",
+                  sender="ann@shop.example")
+    text = signer.server.wait_messages("shop@example.org")[0].raw.replace(b"\n", b"\r\n")
+    assert dkim.DKIM(text).verify(dnsfunc=signer.answer)
+    assert b"d=shop.example; s=mail;" in text
 
 
 def test_a_broken_keyring_is_said(signer):
