@@ -178,9 +178,10 @@ static bool encode(const struct intake *intake, struct bytes section, struct byt
                    struct buf *out)
 {
     static const struct downgrade_goal goal = {.body = BODY_7BIT};
-    const struct smtp_server *smtp = session_smtp(intake->session);
-    if (smtp_server_transaction(smtp)->is_smtputf8 ||
-        (bytes_is_ascii(section) && bytes_is_ascii(body)))
+    const struct envelope *envelope = smtp_server_transaction(session_smtp(intake->session));
+    bool is_7bit =
+        envelope->body != BODY_BINARYMIME && bytes_is_ascii(section) && bytes_is_ascii(body);
+    if (envelope->is_smtputf8 || is_7bit)
         return false;
     const struct bytes parts[] = {section, BYTES("\r\n"), body};
     struct downgrade *downgrade = downgrade_new(&goal);

@@ -102,9 +102,22 @@ def test_eight_bits_are_encoded_and_signed(signer):
 def test_the_signature_holds_where_the_next_host_takes_seven_bits(signer):
     signer.submit(EIGHT_BITS, to="ann@plain.example", mail_options=["BODY=8BITMIME"])
     wait_for(lambda: signer.plain.messages, 20)
-    _, text = signer.plain.messages[0]
+    _, text = signer.plain.messages.pop()
     assert text.isascii()
     signer.check_text(text)
+    binary = (b"From: bob@example.org\r\nMIME-Version: 1.0\r\n"
+              b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n"
+              b"\r\na\nb\rc\0d\r\n")
+    with smtplib.SMTP("127.0.0.1", signer.server.submission, timeout=30) as client:
+        client.ehlo()
+        assert client.docmd("MAIL FROM:<bob@example.org> BODY=BINARYMIME")[0] == 250
+        assert client.docmd("RCPT TO:<ann@plain.example>")[0] == 250
+        client.send(f"BDAT {len(binary)} LAST\r\n".encode() + binary)
+        assert client.getreply()[0] == 250
+    wait_for(lambda: signer.plain.messages, 20)
+    _, text = signer.plain.messages.pop()
+    signer.check_text(text)
+    assert email.message_from_bytes(text).get_payload(decode=True) == b"a\nb\rc\0d\r\n"
 
 
 def test_who_has_no_key_is_not_signed_for(signer):
