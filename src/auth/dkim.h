@@ -46,14 +46,15 @@ void dkim_verify_free(struct dkim_verify *verify);
 /* One signature, in the order of the header section. Texts belong to the verification. */
 struct dkim_check {
     enum dkim_result result;
-    struct bytes domain, selector; /* lower case A-labels; empty where they could not be read */
-    struct bytes algorithm;        /* as a= has it: a known one, or empty */
-    struct bytes identity;         /* i=, or "@" and d=; empty like them */
-    struct bytes start;            /* of b=, for header.b (RFC 6008) */
-    struct bytes reason;           /* for people; of a pass what to be wary of, may be empty */
-    unsigned key_bits;             /* 0: no key was found */
-    bool is_testing;               /* the key says t=y: to be taken as no signature (3.6.1) */
-    bool is_partial;               /* a pass whose l= leaves out the end of the body (8.2) */
+    struct bytes domain;    /* lower case A-labels; empty where it could not be read */
+    struct bytes selector;  /* as it is written, or A-labels; empty like it */
+    struct bytes algorithm; /* as a= has it: a known one, or empty */
+    struct bytes identity;  /* i=, or "@" and d=; empty like them */
+    struct bytes start;     /* of b=, for header.b (RFC 6008) */
+    struct bytes reason;    /* for people; of a pass what to be wary of, may be empty */
+    unsigned key_bits;      /* 0: no key was found */
+    bool is_testing;        /* the key says t=y: to be taken as no signature (3.6.1) */
+    bool is_partial;        /* a pass whose l= leaves out the end of the body (8.2) */
 };
 
 struct dkim_report {

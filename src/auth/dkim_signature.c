@@ -114,9 +114,11 @@ static bool read_domain(struct reading *reading, struct bytes value)
 
 static bool read_selector(struct reading *reading, struct bytes value)
 {
-    if (read_name(reading, value, &reading->out->selector))
-        return true;
-    return refuse(reading, BYTES("s= is no selector"));
+    if (!read_name(reading, value, &reading->out->selector))
+        return refuse(reading, BYTES("s= is no selector"));
+    /* Reports have it as it is written (RFC 8601, 2.7.1); the DNS does not mind. */
+    return !bytes_is_ascii(value) || arena_copy(reading->arena, value, &reading->out->selector) ||
+           refuse(reading, BYTES("the signature is too long"));
 }
 
 static bool read_names(struct reading *reading, struct bytes value)

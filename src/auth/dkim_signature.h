@@ -17,7 +17,8 @@ enum {
 struct dkim_signature {
     struct bytes algorithm; /* a= as it is written */
     enum key_algorithm key;
-    struct bytes domain, selector; /* d= and s= as the DNS has them: lower case, A-labels */
+    struct bytes domain;   /* d= as the DNS has it: lower case, A-labels */
+    struct bytes selector; /* s= as it is written; A-labels where it is not ASCII */
     struct bytes identity; /* i= without blanks in it, "@" and d= when it is not there; not of
                               ARC */
     bool is_subdomain;     /* the domain of i= is not d= itself */

@@ -140,7 +140,7 @@ static void values(void **state)
                                    "b=QUJD REVG\r\n R0hJSg=="),
                              arena, &out, &reason));
     assert_true(is(out.algorithm, "ed25519-sha256") && out.key == KEY_ED25519);
-    assert_true(is(out.domain, "xn--bcher-kva.example") && is(out.selector, "sel"));
+    assert_true(is(out.domain, "xn--bcher-kva.example") && is(out.selector, "Sel"));
     assert_true(is(out.identity, "jo@sub.b\xc3\xbc"
                                  "cher.example") &&
                 out.is_subdomain);
