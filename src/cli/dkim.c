@@ -144,8 +144,17 @@ static void print_json(struct work *work)
 
 /* --- Saving ----------------------------------------------------------------------------------- */
 
-static void take_nothing(void *context, const json_t *line)
+/* What keeps the server from reading its configuration again is said, and no failure of ours. */
+static void take_reloaded(void *context, const json_t *line)
 {
+    size_t i;
+    json_t *problem;
+    json_array_foreach(json_object_get(line, "problems"), i, problem)
+    {
+        fprintf(stderr, "postrider: %s\n", json_string_value(problem));
+    }
+    if (json_array_size(json_object_get(line, "problems")))
+        fprintf(stderr, "postrider: the server signs as before until that is mended\n");
 }
 
 /* Saves the keyring, and has a running server take it up. False: it has complained. */
@@ -155,7 +164,7 @@ static bool save(struct work *work)
     if (!dkim_store_save(&work->store, &err))
         return complain(err.text) == EXIT_GOOD;
     /* A server that does not run reads it when it starts. */
-    (void)talk_quietly(work->config, json_pack("{s:s}", "do", "reload"), take_nothing, NULL);
+    (void)talk_quietly(work->config, json_pack("{s:s}", "do", "reload"), take_reloaded, NULL);
     return true;
 }
 

@@ -4,12 +4,13 @@ over the bytes that arrived; keys come and go while it runs."""
 import email
 import email.policy
 import smtplib
+import subprocess
 
 import pytest
 
 from letters import large, plain
 from peers import Script
-from server import ROOT, Postrider, wait_for
+from server import ROOT, Postrider, binary, wait_for
 
 dkim = pytest.importorskip("dkim")
 
@@ -205,3 +206,21 @@ def test_a_broken_keyring_is_said(signer):
     assert "spool/keys/dkim: line" in out
     keyring.write_text(good)
     signer.server.command("reload")
+
+
+def test_a_server_that_cannot_take_it_up_is_said(signer):
+    good = signer.server.config_path.read_text()
+    keys = signer.server.json("dkim", "list", "shop.example")
+    signer.server.config["nonsense"] = 1
+    name = signer.server.config_path.name
+    other = signer.server.folder / "other.yaml"
+    other.write_text(good)
+    signer.server.write_config()
+    done = subprocess.run([binary(), "dkim", "rotate", "shop.example", "--config", other],
+                          capture_output=True, text=True, timeout=30)
+    signer.server.config_path.write_text(good)
+    del signer.server.config["nonsense"]
+    assert done.returncode == 75 and "nonsense" in done.stderr and name in done.stderr
+    assert "signs as before" in done.stderr
+    signer.server.command("reload")
+    assert len(signer.server.json("dkim", "list", "shop.example")) == len(keys) + 2
