@@ -45,6 +45,8 @@ static const struct option {
      "go beyond the loopback: the hosts are mine to load"},
     {"--lmtp", NULL, FOR_ALL, FLAG, PLAN(is_lmtp), 0, 0,
      "speak LMTP; in relay, what is sent (the sink speaks SMTP)"},
+    {"--tls", NULL, FOR_ALL, FLAG, PLAN(has_tls), 0, 0,
+     "by STARTTLS, a full handshake each time, whatever the certificate; a sink offers it"},
     {"--count", "N", FOR_ALL, NUMBER, PLAN(count), 1, BENCH_COUNT_MOST,
      "end after so many messages (10000; with --duration and for a sink: any)"},
     {"--duration", "T", FOR_ALL, DURATION, PLAN(duration_ms), 1, 86400000,

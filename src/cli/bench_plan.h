@@ -40,7 +40,7 @@ struct bench_pattern {
 
 struct bench_plan {
     enum bench_mode mode;
-    bool is_json, is_lmtp;
+    bool is_json, is_lmtp, has_tls;
     bool is_ours; /* hosts beyond the loopback are allowed */
     struct bench_place server, sink;
     uint64_t count, sessions, messages_per_session, recipients, users, idle, processes, seed;

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/memory.h"
 #include "cli/bench_letter.h"
+#include "cli/bench_tls.h"
 #include "net/stream.h"
 #include "smtp/client.h"
 
@@ -29,7 +30,7 @@ struct caller {
     struct smtp_client *client; /* NULL: not connected */
     struct stream *stream;      /* NULL: not connected, or lost */
     struct timer timer;         /* connecting, the machine's deadline, or a pause */
-    enum { CLOSED, PAUSING, CONNECTING, TALKING, IDLE, FINISHED } phase;
+    enum { CLOSED, PAUSING, CONNECTING, TALKING, SECURING, IDLE, FINISHED } phase;
     size_t address;    /* of sender->addresses, tried */
     bool was_greeted;  /* this connection */
     uint64_t messages; /* finished on this connection */
@@ -46,6 +47,7 @@ struct caller {
 struct bench_sender {
     struct bench_sender_settings settings;
     struct smtp_client_settings client_settings;
+    struct tls_context *tls; /* NULL: in clear text */
     struct bench_letters *letters;
     struct lookup_address addresses[LOOKUP_LIMIT];
     size_t address_count, address; /* the one to use */
@@ -266,6 +268,7 @@ static void kill_caller(struct caller *caller)
         caller->stream = NULL;
         break;
     case TALKING:
+    case SECURING:
     case IDLE:
         list_remove(&caller->link);
         caller->phase = TALKING;
@@ -464,6 +467,14 @@ static bool flush(struct caller *caller)
     return true;
 }
 
+static void start_tls(struct caller *caller)
+{
+    caller->phase = SECURING;
+    timer_set(&caller->timer, now_ms(caller) + plan_of(caller)->timeout_ms);
+    stream_start_tls(caller->stream,
+                     tls_client_new(caller->sender->tls, &(struct tls_target){.name_count = 0}));
+}
+
 static void hand_text(struct caller *caller)
 {
     struct bench_sender *sender = caller->sender;
@@ -506,9 +517,7 @@ static void run(struct caller *caller)
         case CLIENT_WANT_DOWNGRADE: /* never: the messages are ASCII */
             smtp_client_unfit(caller->client, BYTES("bench sends messages as they are"));
             continue;
-        case CLIENT_START_TLS: /* never: it is not asked for */
-            smtp_client_unsecured(caller->client, BYTES("bench sends in clear"));
-            continue;
+        case CLIENT_START_TLS: start_tls(caller); return;
         case CLIENT_WANT_CREDENTIAL: /* never: no login is asked for */
             smtp_client_no_credential(caller->client, BYTES("bench does not log in"));
             continue;
@@ -524,6 +533,14 @@ static void run(struct caller *caller)
     }
     if (caller->phase == IDLE)
         timer_clear(&caller->timer);
+}
+
+static void on_secured(void *context)
+{
+    struct caller *caller = context;
+    caller->phase = TALKING;
+    smtp_client_secured(caller->client, now_ms(caller));
+    run(caller);
 }
 
 static void on_input(void *context, struct bytes input)
@@ -549,20 +566,22 @@ static void on_writable(void *context)
 static void on_ended(void *context, int os)
 {
     struct caller *caller = context;
-    const char *reason = os ? strerror(os) : "the other side closed the connection";
+    const char *reason = os == EPROTO ? stream_failure(caller->stream)
+                         : os         ? strerror(os)
+                                      : "the other side closed the connection";
     if (caller->phase == CONNECTING) {
         connect_failed(caller, reason);
         return;
     }
+    smtp_client_hangup(caller->client, bytes_of(reason));
     stream_close(caller->stream);
     caller->stream = NULL;
     list_remove(&caller->link);
     caller->phase = TALKING;
-    smtp_client_hangup(caller->client, bytes_of(reason));
     run(caller);
 }
 
-static const struct stream_events events = {on_input, on_writable, on_ended, NULL};
+static const struct stream_events events = {on_input, on_writable, on_ended, on_secured};
 
 static void on_timer(void *context)
 {
@@ -570,14 +589,16 @@ static void on_timer(void *context)
     switch (caller->phase) {
     case PAUSING: connect_caller(caller); return;
     case CONNECTING: connect_failed(caller, "no answer (timed out)"); return;
-    case TALKING:
-        smtp_client_expire(caller->client, now_ms(caller));
-        run(caller);
-        return;
+    case TALKING: smtp_client_expire(caller->client, now_ms(caller)); break;
+    case SECURING:
+        caller->phase = TALKING;
+        smtp_client_unsecured(caller->client, BYTES("the handshake takes too long"));
+        break;
     case CLOSED:
     case IDLE:
     case FINISHED: return;
     }
+    run(caller);
 }
 
 static void connect_caller(struct caller *caller)
@@ -733,6 +754,7 @@ struct bench_sender *bench_sender_new(const struct bench_sender_settings *settin
     sender->settings = *settings;
     sender->client_settings = (struct smtp_client_settings){
         .dialect = plan->is_lmtp ? DIALECT_LMTP : DIALECT_SMTP,
+        .tls = plan->has_tls ? CLIENT_TLS_FORCED : CLIENT_TLS_NONE,
         .hostname = BYTES("bench.invalid"),
         .greeting_timeout_ms = plan->timeout_ms,
         .command_timeout_ms = plan->timeout_ms,
@@ -740,6 +762,7 @@ struct bench_sender *bench_sender_new(const struct bench_sender_settings *settin
         .data_block_timeout_ms = plan->timeout_ms,
         .data_end_timeout_ms = plan->timeout_ms,
     };
+    sender->tls = plan->has_tls ? bench_tls_client() : NULL;
     sender->letters = bench_letters_new(settings->run);
     sender->next_id = settings->share;
     sender->seed = plan->seed + settings->share;
@@ -769,5 +792,6 @@ void bench_sender_free(struct bench_sender *sender)
     free(sender->callers);
     free(sender->places);
     bench_letters_free(sender->letters);
+    tls_context_free(sender->tls);
     free(sender);
 }

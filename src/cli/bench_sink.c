@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "cli/bench_tls.h"
 #include "cli/bench_token.h"
 #include "daemon/session.h"
 
@@ -30,6 +31,7 @@ struct bench_sink {
     struct listener *listener;
     struct session_host host;
     struct smtp_server_settings smtp;
+    struct tls_context *tls; /* NULL: not offered */
     struct list visits;
     uint64_t seed;
     struct greylisted {
@@ -195,6 +197,12 @@ static void on_closed(void *context, struct session *session)
     free(visit);
 }
 
+static struct tls *on_tls(void *context, struct session *session)
+{
+    struct bench_sink *sink = context;
+    return tls_server_new(sink->tls, TLS_CLIENT_CERTIFICATE_NONE);
+}
+
 static void on_accept(void *context, int fd_owned)
 {
     struct bench_sink *sink = context;
@@ -282,7 +290,8 @@ struct bench_sink *bench_sink_open(const struct bench_sink_settings *settings, i
                                        .text = on_text,
                                        .store = on_store,
                                        .drop = on_drop,
-                                       .closed = on_closed};
+                                       .closed = on_closed,
+                                       .tls = on_tls};
     sink->smtp = (struct smtp_server_settings){
         .hostname = BYTES("sink.invalid"),
         .role = plan->is_lmtp && plan->mode == BENCH_SINK ? ROLE_LMTP : ROLE_MX,
@@ -293,14 +302,20 @@ struct bench_sink *bench_sink_open(const struct bench_sink_settings *settings, i
         .transaction_limit = (size_t)plan->max_messages,
         .command_timeout_ms = PEER_TIMEOUT_MS,
         .data_timeout_ms = PEER_TIMEOUT_MS,
+        .tls = plan->has_tls ? SERVER_TLS_OFFERED : SERVER_TLS_NONE,
+        .handshake_timeout_ms = PEER_TIMEOUT_MS,
         .hidden = plan->hidden,
     };
     if (plan->greylist_ms)
         sink->greylist = memory_new(GREYLIST_PLACES, sizeof *sink->greylist);
     list_init(&sink->visits);
-    sink->listener = listener_open(settings->loop, listener_owned, on_accept, sink, err);
+    if (plan->has_tls && !(sink->tls = bench_tls_server(err)))
+        close(listener_owned);
+    else
+        sink->listener = listener_open(settings->loop, listener_owned, on_accept, sink, err);
     if (sink->listener)
         return sink;
+    tls_context_free(sink->tls);
     free(sink->greylist);
     free(sink);
     return NULL;
@@ -317,6 +332,7 @@ void bench_sink_close(struct bench_sink *sink)
         if (is_owed)
             answer(visit);
     }
+    tls_context_free(sink->tls);
     free(sink->greylist);
     free(sink);
 }

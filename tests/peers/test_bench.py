@@ -78,6 +78,18 @@ def test_processes_share_the_work():
     assert taker.figures["messages"] == 501
 
 
+def test_all_of_it_inside_tls():
+    with sink("--tls") as taker:
+        sent = bench("send", "--server", at(taker.port), "--count", 100, "--tls",
+                     "--size", "70:2K,25:1K-20K,5:2M", "--messages-per-session", 10)
+        assert bench("send", "--server", at(taker.port), "--count", 5)["accepted"] == 5
+    assert sent["accepted"] == 100 and sent["connections"] >= 10
+    assert taker.figures["messages"] == 105
+    with sink() as taker:
+        assert bench("send", "--server", at(taker.port), "--count", 5, "--tls",
+                     status=75)["accepted"] == 0
+
+
 def test_a_schedule_shows_a_stall_in_every_message_it_held_up():
     """One session, each message answered after 50 ms, 100 a second due: each waits longer."""
     with sink("--delay-data", "50ms") as taker:
