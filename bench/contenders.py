@@ -1,11 +1,14 @@
 """The servers that are measured, each fresh, in a folder of its own, and made to hold what it
 takes, to relay all of it to one port, or to deliver it into one Maildir."""
 
+import functools
 import os
 import pwd
+import tempfile
 
 import roots
 import server
+from authority import Authority
 from peers import Daemon, Postfix, is_listening, let_others_enter
 from server import free_port
 
@@ -33,6 +36,20 @@ class Postrider(server.Postrider):
         self.give_up()
 
 
+@functools.cache
+def certificate():
+    """ECDSA on P-256, of an authority whom nobody trusts; gone with the process."""
+    folder = tempfile.TemporaryDirectory(prefix="postrider-bench-")
+    issued = Authority(folder.name).issue("mx.example.org")
+    issued.folder = folder
+    return issued
+
+
+def with_tls(folder, sink=None):
+    """Its key is in the keeper: there is no other way."""
+    return Postrider(folder, sink, tls=certificate().config())
+
+
 def without_syncs(folder, sink=None):
     return Postrider(folder, sink, sync="none")
 
@@ -56,6 +73,15 @@ class TunedPostfix(Postfix):
         super().__init__(folder, **{**self.tuning, **way, **settings})
         self.new = self.mail / "box/new"
         self.end = self.stop
+
+
+def postfix_with_tls(folder, sink=None, **settings):
+    """As it is fastest: what goes out keeps its connections too."""
+    let_others_enter(certificate().certificate.parent)
+    return TunedPostfix(folder, sink, smtpd_tls_security_level="may",
+                        smtpd_tls_cert_file=certificate().certificate,
+                        smtpd_tls_key_file=certificate().key, smtp_tls_security_level="may",
+                        smtp_tls_connection_reuse="yes", **settings)
 
 
 class Apart(Daemon):

@@ -4,10 +4,11 @@ costs beyond memory."""
 import os
 import pathlib
 import socket
+import ssl
 import statistics
 import time
 
-from contenders import Postrider, TunedPostfix
+from contenders import Postrider, TunedPostfix, postfix_with_tls, with_tls
 from loads import SESSIONS, SIZE, bench_send
 from server import children_of
 from yard import cell, note, print_table
@@ -32,7 +33,20 @@ def pss_mib(pid):
     return total / 1024
 
 
-def idle_memory(peer, count):
+def secure(session):
+    """Goes on inside TLS."""
+    session.sendall(b"STARTTLS\r\n")
+    session.recv(512)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    session = context.wrap_socket(session)
+    session.sendall(b"EHLO client.example\r\n")
+    session.recv(2048)
+    return session
+
+
+def idle_memory(peer, count, has_tls):
     """Without and with so many sessions that have said EHLO: MiB."""
     pid = peer.process.pid
     before = pss_mib(pid)
@@ -43,7 +57,7 @@ def idle_memory(peer, count):
         assert greeting.startswith(b"220 "), f"session {len(sessions) + 1}: {greeting}"
         session.sendall(b"EHLO client.example\r\n")
         session.recv(2048)
-        sessions.append(session)
+        sessions.append(secure(session) if has_tls else session)
     time.sleep(1)
     after = pss_mib(pid)
     for session in sessions:
@@ -53,16 +67,20 @@ def idle_memory(peer, count):
 
 def run_idle(yard, options):
     lines = []
-    for kind, count, settings in ((Postrider, IDLE, {}),
-                                  (TunedPostfix, POSTFIX_IDLE, {"default_process_limit": "2000"})):
+    for name, kind, count, settings in (
+            ("Postrider", Postrider, IDLE, {}),
+            ("Postrider, inside TLS", with_tls, IDLE, {}),
+            ("Postfix", TunedPostfix, POSTFIX_IDLE, {"default_process_limit": "2000"}),
+            ("Postfix, inside TLS", postfix_with_tls, POSTFIX_IDLE,
+             {"default_process_limit": "2000"})):
         count //= options.quicken
-        peer = kind(yard.fresh(kind.name), **settings).start()
+        peer = kind(yard.fresh(name.split(",")[0]), **settings).start()
         try:
-            before, after = idle_memory(peer, count)
+            before, after = idle_memory(peer, count, "TLS" in name)
         finally:
             peer.end()
         each = (after - before) / count
-        lines.append([kind.name, f"{before:.1f}", f"{count:,}: {after:.1f}", f"{each * 1024:.1f}",
+        lines.append([name, f"{before:.1f}", f"{count:,}: {after:.1f}", f"{each * 1024:.1f}",
                       f"{before + each * IDLE:,.0f}"])
     print_table("Memory of idle sessions: PSS of all processes, MiB",
                 ["", "no session", "with idle sessions", "KiB a session",

@@ -3,7 +3,8 @@
 import os
 from typing import Callable, NamedTuple
 
-from contenders import SHARES, Exim, OpenSMTPD, Postrider, TunedPostfix, is_here, without_syncs
+from contenders import (SHARES, Exim, OpenSMTPD, Postrider, TunedPostfix, is_here,
+                        postfix_with_tls, with_tls, without_syncs)
 from loads import (LIMIT_SECONDS, SESSIONS, SIZE, SmtpSink, bench_relay, bench_send, smtp_source,
                    sync_seconds, timed)
 from server import free_port, wait_for
@@ -43,13 +44,14 @@ def relay_counted(kind, folder, messages, row, sessions):
         sink.stop()
 
 
-def relay(kind, folder, messages, _, sessions):
+def relay(kind, folder, messages, row, sessions):
     """Each message must arrive, and once."""
     sink = free_port()
     peer = kind(folder, sink).start()
     try:
         figures, seconds = bench_relay(peer.port, sink, peer.away, "--count", messages,
-                                       "--size", SIZE, "--sessions", sessions)
+                                       "--size", SIZE, "--sessions", sessions,
+                                       *(["--tls"] if row.group == "tls" else []))
         assert figures["accepted"] == messages and figures["lost"] == 0, figures
         return seconds
     finally:
@@ -73,6 +75,14 @@ def one_a_connection(*words):
     smtp_source(*words, is_single=True)
 
 
+def inside_tls(*words):
+    bench_send(*words, words=["--tls"])
+
+
+def handshake_each(*words):
+    bench_send(*words, words=["--tls", "--messages-per-session", 1])
+
+
 class Row(NamedTuple):
     group: str
     name: str
@@ -85,6 +95,8 @@ class Row(NamedTuple):
 
 TWO = (None, Postrider, TunedPostfix)
 ALL = (Postrider, TunedPostfix, Exim, OpenSMTPD)
+TLS = (with_tls, postfix_with_tls)
+NAMES = {without_syncs: "Postrider", with_tls: "Postrider", postfix_with_tls: "Postfix"}
 ROWS = [
     Row("accept", "accept, 20 sessions", accept, smtp_source, TWO),
     Row("accept", "accept, 100 sessions", accept, smtp_source, TWO, 100),
@@ -96,6 +108,9 @@ ROWS = [
     Row("relay", "relay, by postrider bench", relay, None, ALL),
     Row("relay", "the same without syncs", relay, None, (without_syncs, OpenSMTPD),
         is_durable=False),
+    Row("tls", "accept inside TLS, one message a connection", accept, handshake_each, TLS),
+    Row("tls", "accept inside TLS, 20 sessions, pipelined", accept, inside_tls, TLS),
+    Row("tls", "relay inside TLS, by postrider bench", relay, None, TLS),
     Row("maildir", "to a Maildir, by smtp-source", maildir, smtp_source, ALL),
     Row("maildir", "to a Maildir, by postrider bench", maildir, bench_send, ALL),
 ]
@@ -103,7 +118,7 @@ COLUMNS = [NO_DISK, "Postrider", "Postfix", "Exim", "OpenSMTPD"]
 
 
 def column(kind):
-    return NO_DISK if kind is None else getattr(kind, "name", "Postrider")
+    return NO_DISK if kind is None else NAMES.get(kind) or kind.name
 
 
 def measure(yard, rounds, messages, rows):

@@ -144,6 +144,7 @@ class Postfix(Daemon):
         services = {
             f"127.0.0.1:{self.port} inet n": "- smtpd", "pickup unix n": "1 pickup",
             "cleanup unix n": "0 cleanup", "qmgr unix n": "1 qmgr", "tlsmgr unix -": "1 tlsmgr",
+            "tlsproxy unix -": "0 tlsproxy",
             "rewrite unix -": "- trivial-rewrite", "bounce unix -": "0 bounce",
             "defer unix -": "0 bounce", "trace unix -": "0 bounce", "verify unix -": "1 verify",
             "flush unix n": "0 flush", "proxymap unix -": "- proxymap", "smtp unix -": "- smtp",
