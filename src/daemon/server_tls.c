@@ -30,18 +30,26 @@ static const struct {
 };
 
 struct signing {
+    struct list link; /* of the signer's signings */
+    struct keeper_call *call;
     tls_signed *done;
     void *context;
 };
 
+static void finish(struct signing *signing_owned, struct bytes signature)
+{
+    struct signing signing = *signing_owned;
+    list_remove(&signing_owned->link);
+    free(signing_owned);
+    signing.done(signing.context, signature);
+}
+
 static void on_answer(void *context, const struct keeper_answer *answer)
 {
-    struct signing signing = *(struct signing *)context;
-    free(context);
     bool is_good = answer->status == KEEPER_OK;
     if (!is_good)
         log_error("tls-key", LOG_BYTES("reason", answer->reason));
-    signing.done(signing.context, is_good ? answer->signature : BYTES_NONE);
+    finish(context, is_good ? answer->signature : BYTES_NONE);
 }
 
 static void sign(void *context, struct bytes key, uint16_t scheme, struct bytes data,
@@ -65,17 +73,29 @@ static void sign(void *context, struct bytes key, uint16_t scheme, struct bytes 
                                      .scheme = schemes[i].scheme,
                                      .hash = schemes[i].hash,
                                      .secret = len ? (struct bytes){digest, len} : data};
+    struct keeper_signer *signer = context;
     struct signing *signing = NEW(struct signing);
-    *signing = (struct signing){done, done_context};
-    if (!keeper_ask(context, &request, on_answer, signing)) {
-        free(signing);
-        done(done_context, BYTES_NONE);
-    }
+    signing->done = done;
+    signing->context = done_context;
+    list_append(&signer->signings, &signing->link);
+    signing->call = keeper_ask(signer->client, &request, on_answer, signing);
+    if (!signing->call)
+        finish(signing, BYTES_NONE);
 }
 
-void server_tls_signer(struct keeper_client *client, struct tls_signer *out)
+void keeper_signer_init(struct keeper_signer *out, struct keeper_client *client)
 {
-    *out = (struct tls_signer){client, sign};
+    out->signer = (struct tls_signer){out, sign};
+    out->client = client;
+    list_init(&out->signings);
+}
+
+void keeper_signer_done(struct keeper_signer *signer)
+{
+    LIST_EACH (&signer->signings, struct signing, link, signing) {
+        keeper_cancel(signing->call);
+        finish(signing, BYTES_NONE);
+    }
 }
 
 struct tls_context *server_tls_new(const struct config *config, const struct tls_signer *signer,

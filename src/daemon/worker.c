@@ -12,7 +12,6 @@
 #include "daemon/report.h"
 #include "daemon/resolve.h"
 #include "daemon/self.h"
-#include "daemon/server_tls.h"
 #include "daemon/verify.h"
 
 /* An envelope with the most recipients that a configuration may allow fits. */
@@ -56,7 +55,7 @@ static bool open_tls(struct worker *worker, struct generation *generation, struc
 {
     if (!generation->config->tls.certificate_count)
         return true;
-    generation->tls = server_tls_new(generation->config, &worker->signer, err);
+    generation->tls = server_tls_new(generation->config, &worker->signer.signer, err);
     return generation->tls != NULL;
 }
 
@@ -267,6 +266,7 @@ bool worker_open(struct worker *worker, const struct worker_ground *ground, stru
     list_init(&worker->resolves);
     list_init(&worker->verifies);
     list_init(&worker->gates);
+    keeper_signer_init(&worker->signer, worker->keeper);
     worker->generation = generation_new(worker, config);
     worker->ids.shard = ground->shard;
     worker->queue = queue_new(&config->queue, config->routes);
@@ -277,7 +277,6 @@ bool worker_open(struct worker *worker, const struct worker_ground *ground, stru
     timer_init(&worker->drain_timer, worker->loop, on_drained, worker);
     timer_init(&worker->disk_timer, worker->loop, on_disk_timer, worker);
     inbound_init(worker);
-    server_tls_signer(worker->keeper, &worker->signer);
     worker->resolver = resolver_new(worker->loop, &config->resolver, err);
     if (!worker->resolver || !open_tls(worker, worker->generation, err) ||
         !open_spool(worker, ground, err)) {
@@ -303,5 +302,6 @@ void worker_close(struct worker *worker)
     key_cache_free(worker->keys);
     resolver_free(worker->resolver);
     map_free(worker->inbounds_by_peer);
+    keeper_signer_done(&worker->signer);
     generation_leave(worker->generation);
 }

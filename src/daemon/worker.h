@@ -10,6 +10,7 @@
 #include "daemon/commit.h"
 #include "daemon/config.h"
 #include "daemon/keeper_client.h"
+#include "daemon/server_tls.h"
 #include "daemon/session.h"
 #include "net/resolver.h"
 #include "queue/hosts.h"
@@ -34,7 +35,7 @@ struct worker {
     struct queue *queue;
     struct commit *commit;
     struct keeper_client *keeper;
-    struct tls_signer signer;
+    struct keeper_signer signer; /* of incoming TLS */
     const struct directory *directory;
     struct session_host host;
     struct id_source ids;

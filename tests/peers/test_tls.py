@@ -224,6 +224,7 @@ def shown_certificate(output):
     (["-servername", "b.wild.example"], "ec"),
     (["-servername", "nobody.example"], "ec"),
     (["-noservername"], "ec"),
+    (["-alpn", "h2,http/1.1"], "ec"),
 ])
 def test_certificate_by_name_and_ability(server, certificates, words, wanted):
     output = s_client(server.mx, *words)
@@ -267,6 +268,16 @@ def test_sessions_are_resumed(server, tmp_path, version):
     assert "New, TLSv1" in s_client(server.mx, version, "-sess_out", session)
     assert "Reused, TLSv1" in s_client(server.mx, version, "-sess_in", session)
     wait_for(lambda: server.events("tls", resumed="1"), SECONDS)
+
+
+def test_no_tickets_where_configured(alone, tmp_path):
+    alone.config["tls"]["tickets"] = "off"
+    alone.write_config()
+    alone.start()
+    session = tmp_path / "session"
+    assert "NewSessionTicket" not in s_client(alone.mx, "-tls1_3", "-msg")
+    assert "New, TLSv1" in s_client(alone.mx, "-tls1_2", "-sess_out", session)
+    assert not session.exists()
 
 
 def test_a_ticket_comes_behind_the_clients_finished(server):
@@ -350,7 +361,8 @@ def test_a_handshake_has_its_time(alone):
             assert client.say("STARTTLS").startswith("220 ")
             assert client.rest() == ""
         assert silent.recv(100) == b""
-    assert len(alone.events("tls-failed", reason="the handshake takes too long")) == 2
+    wait_for(lambda: len(alone.events("tls-failed", reason="the handshake takes too long")) == 2,
+             SECONDS)
 
 
 # --- The operator ------------------------------------------------------------------------------------
