@@ -63,6 +63,8 @@ static const struct schema_table deliver_table = {"deliver", deliver_keys, COUNT
 static const struct schema_key relay_keys[] = {
     {"networks", SCHEMA_FORM, 0, NULL, .read = draft_read_networks,
      .help = "list of networks that may relay; none by default"},
+    {"certificates", SCHEMA_FORM, 0, NULL, .read = draft_read_fingerprints,
+     .help = "list of client certificates (SHA-256) that may relay; none by default"},
 };
 static const struct schema_table relay_table = {"relay", relay_keys, COUNT(relay_keys)};
 
@@ -516,6 +518,7 @@ static void release(struct config *config)
     recipients_free(config->recipients);
     routes_free(config->routes);
     networks_free(config->relay_networks);
+    fingerprints_free(config->relay_certificates);
     keyring_free(config->keyring);
     networks_free(config->verify.trusted);
     networks_free(config->verify.forwarders);
@@ -538,6 +541,7 @@ struct config *config_parse(struct bytes text, const char *path, const char *fol
     config->verify.trusted = networks_new();
     config->verify.forwarders = networks_new();
     config->verify.marked = map_new(draft.seed);
+    config->relay_certificates = fingerprints_new();
     config->path = print(config, "%s", path);
     config->folder = print(config, "%s", folder);
     struct schema schema;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "net/resolver.h"
 #include "net/tls.h"
+#include "policy/fingerprints.h"
 #include "policy/networks.h"
 #include "policy/recipients.h"
 #include "policy/verdict.h"
@@ -74,8 +75,9 @@ struct config {
     size_t listener_count;
     struct networks *proxies[CONFIG_LISTENER_LIMIT]; /* of each listener, for its field */
     struct recipients *recipients;
-    struct routes *routes;           /* local domains included */
-    struct networks *relay_networks; /* `relay: {networks: […]}` */
+    struct routes *routes;                   /* local domains included */
+    struct networks *relay_networks;         /* `relay: {networks: […]}` */
+    struct fingerprints *relay_certificates; /* `relay: {certificates: […]}` */
     struct {
         struct verdict_policy policy;
         struct networks *trusted;    /* clients that are not checked, beside relay_networks */

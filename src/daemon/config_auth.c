@@ -93,37 +93,13 @@ static void keep_clients(struct schema *schema, yaml_node_t *node, void *target)
     ((struct draft *)target)->auth.clients = node;
 }
 
-static int hex_digit(uint8_t byte)
-{
-    byte = ascii_lower(byte);
-    if (ascii_is_digit(byte))
-        return byte - '0';
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
-/* 64 digits, with or without colons between the bytes. */
-static bool scan_fingerprint(struct bytes text, uint8_t out[TLS_HASH_SIZE])
-{
-    bool has_colons = bytes_find(text, ':') < text.len;
-    size_t step = has_colons ? 3 : 2;
-    if (text.len != TLS_HASH_SIZE * step - has_colons)
-        return false;
-    for (size_t i = 0; i < TLS_HASH_SIZE; i++) {
-        int high = hex_digit(text.at[i * step]), low = hex_digit(text.at[i * step + 1]);
-        if (high < 0 || low < 0 || (i && has_colons && text.at[i * step - 1] != ':'))
-            return false;
-        out[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
-}
-
 static void add_client(struct schema *schema, struct draft *draft, const struct schema_text *print,
                        const struct schema_text *account)
 {
     struct config *config = &draft->config;
     struct config_client *client = &config->auth.certificates[config->auth.certificate_count];
     struct address address;
-    if (!scan_fingerprint(bytes_in(print), client->fingerprint)) {
+    if (!fingerprint_scan(bytes_in(print), client->fingerprint)) {
         schema_problem(schema, print->line,
                        "\"auth.certificates\": \"%.100s\" is no SHA-256 of a certificate; openssl "
                        "x509 -noout -fingerprint -sha256 prints it",

@@ -130,6 +130,9 @@ void draft_build_certificates(struct schema *schema, struct draft *draft)
     config->tls.certificate_count = draft->certificate_count;
     config->tls.peers = (enum tls_peers)draft->tls_peers;
     config->tls.asked = (enum tls_client_certificate)draft->tls_asks;
+    /* A certificate is shown only where it is asked for. */
+    if (fingerprints_count(config->relay_certificates))
+        config->tls.asked = TLS_CLIENT_CERTIFICATE_ASKED;
     config->tls.has_no_tickets = draft->has_no_tickets;
 }
 

@@ -434,6 +434,24 @@ void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target)
     draft_read_network_list(schema, node, "relay.networks", draft->config.relay_networks);
 }
 
+void draft_read_fingerprints(struct schema *schema, yaml_node_t *node, void *target)
+{
+    struct draft *draft = target;
+    yaml_node_t *item;
+    if (!is_list(schema, node, "relay.certificates"))
+        return;
+    for (size_t place = 0; (item = schema_item(schema, node, &place));) {
+        struct schema_text text;
+        if (schema_text(schema, item, "relay.certificates", &text) &&
+            !fingerprints_add(draft->config.relay_certificates, bytes_in(&text)))
+            schema_problem(
+                schema, text.line,
+                "\"%.100s\" is no SHA-256 fingerprint; write the one that the log has "
+                "as client_certificate, or that openssl x509 -fingerprint -sha256 prints",
+                text.at);
+    }
+}
+
 struct draft_route {
     struct draft *draft;
     struct schema_text to, via, rate, user, password_file;

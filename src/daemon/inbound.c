@@ -232,11 +232,14 @@ static struct tls *on_tls(void *context, struct session *session)
  * to be had, and by their certificate where it is somebody's. */
 static void on_secured(void *context, struct session *session)
 {
-    const struct inbound *inbound = session_data(session);
+    struct inbound *inbound = session_data(session);
     struct tls_facts facts;
     unsigned without = 0;
     if (!session_tls_facts(session, &facts))
         return;
+    if (facts.has_peer_certificate &&
+        fingerprints_have(inbound->generation->config->relay_certificates, facts.peer_certificate))
+        inbound->may_relay = true;
     if (!facts.exporter_len && !facts.end_point_len)
         without |= 1U << SASL_SCRAM_SHA_256_PLUS;
     if (!login_by_certificate(inbound->generation->config, &facts))

@@ -239,6 +239,20 @@ def test_a_client_certificate_is_logged(server, authority, certificates):
     assert server.events("tls", client_certificate=certificates["client"].fingerprint)
 
 
+def test_a_client_certificate_may_relay(alone, authority, certificates):
+    """By its fingerprint; another one, or none, may not."""
+    alone.config["relay"] = {"certificates": [certificates["client"].fingerprint.upper()]}
+    alone.config["routes"] = [{"to": "*", "via": f"smtp://127.0.0.1:{free_port()}"}]
+    alone.write_config()
+    alone.start()
+    for client, code in ((None, 550), (certificates["other"], 550), (certificates["client"], 250)):
+        with Secured(alone.mx) as session:
+            session.starttls(context=context_for(authority, client=client))
+            session.ehlo()
+            assert session.mail("a@example.net")[0] == 250
+            assert session.rcpt("b@elsewhere.example")[0] == code
+
+
 @pytest.mark.parametrize("words", [
     ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"],
     ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"],

@@ -121,6 +121,9 @@ static const struct {
      "is to see the key\n"},
     {"certificates are a list", GOOD "tls: {certificates: a}\n",
      "c.yaml:3: \"tls.certificates\" takes a list: [{certificate: a.pem, key: a.key}]\n"},
+    {"a fingerprint", GOOD "relay: {certificates: [ab:cd]}\n",
+     "c.yaml:3: \"ab:cd\" is no SHA-256 fingerprint; write the one that the log has as "
+     "client_certificate, or that openssl x509 -fingerprint -sha256 prints\n"},
     {"peers", GOOD "tls: {peers: ancient}\n",
      "c.yaml:3: \"tls.peers\" takes modern or old, not \"ancient\"\n"},
     {"outbound TLS", GOOD "outbound: {tls: must}\n",
@@ -799,6 +802,16 @@ static void tls_is_the_default_with_a_certificate(void **state)
 }
 
 /* What the files hold is tests/peers/test_tls.py's. */
+static void relaying_by_certificate_asks_for_one(void **state)
+{
+    struct config *config =
+        parse_good(GOOD "relay: {certificates: "
+                        "[0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef]}\n");
+    assert_int_equal(fingerprints_count(config->relay_certificates), 1);
+    assert_int_equal(config->tls.asked, TLS_CLIENT_CERTIFICATE_ASKED);
+    config_free(config);
+}
+
 static void files_of_certificates_are_read(void **state)
 {
     struct buf problems;
@@ -838,6 +851,7 @@ int main(void)
         cmocka_unit_test(values_are_read),
         cmocka_unit_test(keys_are_listed),
         cmocka_unit_test(tls_is_the_default_with_a_certificate),
+        cmocka_unit_test(relaying_by_certificate_asks_for_one),
         cmocka_unit_test(files_of_certificates_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
