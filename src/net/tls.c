@@ -134,12 +134,15 @@ static enum tls_status status_of(struct tls *tls, int result, int os, int *out_o
 
 enum tls_status tls_handshake(struct tls *tls, int *os)
 {
-    ERR_clear_error();
-    errno = 0;
-    tls->context->current = tls;
-    int result = SSL_do_handshake(tls->ssl);
-    tls->context->current = NULL;
-    enum tls_status status = status_of(tls, result, errno, os);
+    enum tls_status status;
+    do {
+        ERR_clear_error();
+        errno = 0;
+        tls->context->current = tls;
+        int result = SSL_do_handshake(tls->ssl);
+        tls->context->current = NULL;
+        status = status_of(tls, result, errno, os);
+    } while (status == TLS_WANT_WAKE && tls_remote_ask(tls));
     if (status == TLS_FINE) {
         tls->is_secured = true;
         /* Only a handshake signs, and a job costs a stack of its own. */

@@ -35,8 +35,10 @@ struct operation {
 
 /* A signature under way; goes when both the job and the signer are through with it. */
 struct tls_signing {
-    struct tls *tls; /* NULL: the connection is gone */
-    bool is_answered, is_left;
+    struct tls *tls;        /* NULL: the connection is gone */
+    struct bytes key, data; /* of the job, which rests */
+    uint16_t scheme;
+    bool is_asked, is_asking, is_answered, is_left;
     size_t len; /* 0: not signed */
     uint8_t signature[1024];
 };
@@ -68,7 +70,7 @@ static const struct {
 
 static void release(struct tls_signing *signing)
 {
-    if (signing->is_answered && signing->is_left)
+    if (signing->is_left && (signing->is_answered || !signing->is_asked))
         free(signing);
 }
 
@@ -81,11 +83,23 @@ static void on_signed(void *context, struct bytes signature)
         memcpy(signing->signature, signature.at, signature.len);
         signing->len = signature.len;
     }
-    struct tls *tls = signing->tls;
-    bool is_waited_for = tls && tls->signing == signing;
+    struct tls *tls = signing->is_asking ? NULL : signing->tls;
     release(signing);
-    if (is_waited_for)
+    if (tls)
         tls->wake(tls->wake_context);
+}
+
+/* Not from within the job, whose stack is small. */
+bool tls_remote_ask(struct tls *tls)
+{
+    struct tls_signing *signing = tls->signing;
+    const struct tls_signer *signer = tls->context->signer;
+    if (!signing || signing->is_asked)
+        return false;
+    signing->is_asked = signing->is_asking = true;
+    signer->sign(signer->context, signing->key, signing->scheme, signing->data, on_signed, signing);
+    signing->is_asking = false;
+    return signing->is_answered;
 }
 
 static bool find_scheme(const struct operation *operation, uint16_t *out)
@@ -112,11 +126,9 @@ static int operation_sign(void *context, unsigned char *signature, size_t *len, 
     struct tls *tls = key->context ? key->context->current : NULL;
     if (!tls || !ASYNC_get_current_job() || !find_scheme(operation, &scheme))
         return 0;
-    const struct tls_signer *signer = key->context->signer;
     struct tls_signing *signing = NEW(struct tls_signing);
-    signing->tls = tls;
-    signer->sign(signer->context, key->name, scheme, (struct bytes){data, data_len}, on_signed,
-                 signing);
+    *signing = (struct tls_signing){
+        .tls = tls, .key = key->name, .data = {data, data_len}, .scheme = scheme};
     tls->signing = signing;
     while (!signing->is_answered && signing->tls)
         if (!ASYNC_pause_job())

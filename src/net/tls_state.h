@@ -67,6 +67,8 @@ void tls_remote_close(struct tls_context *context);
 /* A key that the certificate's public key belongs to; the caller's to free. NULL and err. */
 EVP_PKEY *tls_remote_key(struct tls_context *context, X509 *certificate, struct bytes name,
                          struct error *err);
+/* Asks for the signature that a handshake rests for, once; true: it is there already. */
+bool tls_remote_ask(struct tls *tls);
 /* The connection is going away: what it waits for fails now. */
 void tls_remote_abandon(struct tls *tls);
 
