@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import pathlib
+import ssl
 import subprocess
 
 KEYS = {
@@ -32,11 +33,16 @@ class Issued:
         """SHA-256 of the certificate, in hex."""
         return hashlib.sha256(self.der).hexdigest()
 
-    @property
-    def key_hash(self):
-        """SHA-256 of the SubjectPublicKeyInfo."""
+    def pin(self):
+        """SHA-256 of the public key, in hex."""
         public = openssl("x509", "-in", self.certificate, "-pubkey", "-noout")
-        return hashlib.sha256(openssl("pkey", "-pubin", "-outform", "DER", data=public)).digest()
+        return hashlib.sha256(openssl("pkey", "-pubin", "-outform", "DER", data=public)).hexdigest()
+
+    def context(self):
+        """A server's."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
 
     def config(self):
         """As a value of `tls:`."""

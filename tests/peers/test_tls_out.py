@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from certificates import Authority
+from authority import Authority
 from letters import plain
 from nameserver import Knot
 from peers import Postfix, Script, need, program
@@ -35,12 +35,12 @@ def authority(tmp_path_factory):
 @pytest.fixture(scope="module")
 def identities(authority):
     return {"good": authority.issue(NAME), "expired": authority.issue(NAME, days=-1),
-            "self-signed": authority.self_signed(NAME),
+            "self-signed": authority.issue(NAME, is_self_signed=True),
             "wrong-name": authority.issue("mx.other.test")}
 
 
 def forced(authority, **more):
-    return {"level": "forced", "ca": str(authority.certificate), "names": [NAME], **more}
+    return {"level": "forced", "ca": str(authority.file), "names": [NAME], **more}
 
 
 def case(rule, server, want, *, finger=None, scheme="smtp", tls=None, reason=None):
@@ -174,7 +174,7 @@ def test_posttls_finger_finds_the_same(outcome, authority, identities, name):
         colons = ":".join(pin[i:i + 2] for i in range(0, len(pin), 2)).upper()
         words += ["-l", "fingerprint", "-d", "sha256", place, colons]
     else:
-        words += ["-l", "secure", "-F", str(authority.certificate), place, NAME]
+        words += ["-l", "secure", "-F", str(authority.file), place, NAME]
     done = subprocess.run(words, capture_output=True, text=True, timeout=30)
     said = done.stdout + done.stderr
     assert any(word in said for word in CASES[name]["finger"].split("|")), said
@@ -225,7 +225,7 @@ def test_by_mx_the_domain_is_what_counts(folder, launch, authority):
     host = Script(port=port, address="127.0.0.3",
                   context=authority.issue("mx.host.example").context())
     try:
-        trust = {"level": "forced", "ca": str(authority.certificate)}
+        trust = {"level": "forced", "ca": str(authority.file)}
         server = launch(
             routes=[{"to": "*", "via": f"mx:{port}"}],
             resolver={"servers": [f"127.0.0.1:{names.port}"], "dnssec": "off"},
