@@ -12,7 +12,9 @@ import subprocess
 
 import pytest
 
+from nameserver import Knot
 from peers import need
+from rspamd import Rspamd
 
 dkim = pytest.importorskip("dkim")
 
@@ -47,6 +49,10 @@ LETTERS = {
 
 
 TIME = 1764000000  # of all signatures, so that they are the same each time
+
+
+def strings(record):
+    return " ".join(f'"{record[at : at + 255]}"' for at in range(0, len(record), 255))
 
 
 def private_keys(folder):
@@ -148,6 +154,27 @@ def test_others_accept_what_we_sign(peers):
         assert len(max(text[:text.index(b"From")].split(b"\r\n"), key=len)) <= 78, name
     assert peers.opendkim(rsa) == [True] * len(texts)
     assert peers.opendkim(ed25519) == [True] * len(texts)
+
+
+def test_rspamd_accepts_what_we_sign(peers, folder):
+    """Not where two fields have one name that RFC 5322, 3.6 allows once: it does not pick them from
+    below, and refuses what dkimpy signs there as well."""
+    knot = Knot(folder / "knot", "".join(
+        f"{name}. TXT {strings(record)}\n" for name, record in peers.records.items()))
+    names = [name for name in LETTERS if name != "fields twice"]
+    signed = peers.sign([LETTERS[name] for name in names], "r2048", "e25519")
+    rspamd = Rspamd(folder / "rspamd", knot.port)
+    knot.start()
+    try:
+        rspamd.start()
+        for name, text in zip(names, signed):
+            assert rspamd.signatures(text) == {
+                "R_DKIM_ALLOW": [f"{DOMAIN}:s=e25519", f"{DOMAIN}:s=r2048"]}, name
+        changed = signed[0].replace(b"Subject: hello", b"Subject: hullo")
+        assert "R_DKIM_REJECT" in rspamd.signatures(changed)
+    finally:
+        rspamd.stop()
+        knot.stop()
 
 
 def test_we_accept_what_others_sign(peers):
