@@ -30,15 +30,16 @@ static void reload(struct orders *orders)
 {
     struct config *config = orders->next;
     orders->next = NULL;
+    if (config) {
+        log_init(orders->child->name, config->log_level, config->log_format);
+        orders->events->reload(orders->context, config);
+    }
+    /* Only now: who is told that it is done relies on it. */
     struct ipc_message done = {
         .type = IPC_RELOADED, .payload = buf_view(&orders->problems), .fd = -1};
     struct error err;
     if (!ipc_send(watch_fd(orders->watch), &done, &err))
         log_warning("ipc-error", LOG_TEXT("reason", err.text));
-    if (!config)
-        return;
-    log_init(orders->child->name, config->log_level, config->log_format);
-    orders->events->reload(orders->context, config);
 }
 
 static void obey(struct orders *orders, struct ipc_message *message)
