@@ -91,6 +91,8 @@ int command_dkim_rotate(const struct options *options);
 int command_dkim_retire(const struct options *options);
 int command_dns_show(const struct options *options);
 int command_dns_check(const struct options *options);
+int command_ban_list(const struct options *options);
+int command_ban_lift(const struct options *options);
 int command_user_add(const struct options *options);
 int command_user_list(const struct options *options);
 int command_user_passwd(const struct options *options);

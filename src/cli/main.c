@@ -177,6 +177,17 @@ static const struct command commands[] = {
      "Example:\n"
      "  postrider user limit newsletter@example.org 100000 200000\n",
      TAKES_JSON, 3, 3, .run = command_user_limit},
+    {"ban list", "", "list who may not log in for a while",
+     "Those who have failed too often of late, until when.\n"
+     "Example:\n"
+     "  postrider ban list --json | jq -r '.[] | select(.kind == \"address\") | .key'\n",
+     TAKES_JSON, 0, 0, .run = command_ban_list},
+    {"ban lift", "KEY|all", "let somebody log in again",
+     "KEY is an address, a network or an account, as ban list has it. Exit status 1: there is "
+     "none.\n"
+     "Example:\n"
+     "  postrider ban lift 192.0.2.7\n",
+     TAKES_JSON, 1, 1, .run = command_ban_lift},
     {"bench send", "", "put load on a mail server of your own",
      "Sends messages by SMTP or LMTP, pipelined, as fast as it goes or by a schedule, and prints\n"
      "rates, latencies and refusals. Exit status 0: all was accepted, 1: not all, 75: the server\n"
@@ -431,6 +442,7 @@ static int complain_of_words(const struct options *options)
     static const struct {
         const char *first, *text;
     } groups[] = {
+        {"ban", "ban takes list or lift, not"},
         {"bench", "bench takes send, sink or relay, not"},
         {"dns", "dns takes show or check, not"},
         {"dkim", "dkim takes new, import, list, rotate or retire, not"},

@@ -526,6 +526,7 @@ static void release(struct config *config)
     config_free_files(config);
     for (size_t i = 0; i < CONFIG_LISTENER_LIMIT; i++)
         networks_free(config->proxies[i]);
+    networks_free(config->auth.unbanned);
     arena_free(config->arena);
 }
 
@@ -542,6 +543,7 @@ struct config *config_parse(struct bytes text, const char *path, const char *fol
     config->verify.forwarders = networks_new();
     config->verify.marked = map_new(draft.seed);
     config->relay_certificates = fingerprints_new();
+    config->auth.unbanned = networks_new();
     config->path = print(config, "%s", path);
     config->folder = print(config, "%s", folder);
     struct schema schema;

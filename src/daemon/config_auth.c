@@ -18,6 +18,7 @@ static const char *const sender_words[] = {"own", "any", NULL};
 
 static void read_mechanisms(struct schema *schema, yaml_node_t *node, void *target);
 static void keep_clients(struct schema *schema, yaml_node_t *node, void *target);
+static void read_unbanned(struct schema *schema, yaml_node_t *node, void *target);
 
 static const struct schema_key auth_keys[] = {
     {"mechanisms", SCHEMA_FORM, 0, NULL, .read = read_mechanisms,
@@ -34,6 +35,8 @@ static const struct schema_key auth_keys[] = {
      .help = "mapping from a client certificate's SHA-256 to its account, for EXTERNAL"},
     {"hash_cost", SCHEMA_NUMBER, AT(hash_cost), "5", 1, 11,
      .help = "of new passwords' yescrypt hashes; one more takes twice the time and memory"},
+    {"unbanned", SCHEMA_FORM, 0, NULL, .read = read_unbanned,
+     .help = "list of networks that are never banned (default 127.0.0.0/8 and ::1)"},
 };
 const struct schema_table draft_auth_table = {"auth", auth_keys, COUNT(auth_keys)};
 
@@ -146,6 +149,24 @@ static void build_clients(struct schema *schema, struct draft *draft)
     config->tls.asked = TLS_CLIENT_CERTIFICATE_ASKED;
 }
 
+static void read_unbanned(struct schema *schema, yaml_node_t *node, void *target)
+{
+    struct draft *draft = target;
+    draft->auth.has_unbanned = true;
+    draft_read_network_list(schema, node, "auth.unbanned", draft->config.auth.unbanned);
+}
+
+/* A webmail on this host logs in for everybody. */
+static void build_unbanned(struct draft *draft)
+{
+    char hint[64];
+    struct networks *unbanned = draft->config.auth.unbanned;
+    bool is_good =
+        draft->auth.has_unbanned || (networks_add(unbanned, BYTES("127.0.0.0/8"), hint) &&
+                                     networks_add(unbanned, BYTES("::1"), hint));
+    ASSERT(is_good);
+}
+
 static void build_oauth(struct schema *schema, struct draft *draft)
 {
     struct draft_auth *auth = &draft->auth;
@@ -174,6 +195,7 @@ void draft_build_auth(struct schema *schema, struct draft *draft)
 {
     struct draft_auth *auth = &draft->auth;
     struct config *config = &draft->config;
+    build_unbanned(draft);
     build_oauth(schema, draft);
     build_clients(schema, draft);
     unsigned mechanisms = auth->mechanisms_line ? auth->mechanisms : ALL_MECHANISMS;

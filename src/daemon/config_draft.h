@@ -25,6 +25,7 @@ struct draft_auth {
     unsigned cleartext, senders;
     uint64_t messages, recipients, hash_cost;
     yaml_node_t *clients; /* certificates; NULL: not given */
+    bool has_unbanned;
     struct schema_text issuer, audience, keys, claim;
     int64_t leeway_ms;
 };

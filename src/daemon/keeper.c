@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 
 #include "base/memory.h"
+#include "daemon/keeper_bans.h"
 #include "daemon/keeper_directory.h"
 #include "daemon/keeper_login.h"
 #include "daemon/keeper_token.h"
@@ -98,7 +99,7 @@ static void send_unsent(struct channel *channel)
 
 /* --- Jobs ------------------------------------------------------------------------------------- */
 
-static void job_free(struct keeper_job *job_owned)
+void keeper_job_drop(struct keeper_job *job_owned)
 {
     list_remove(&job_owned->link);
     list_remove(&job_owned->channel_link);
@@ -126,7 +127,7 @@ void keeper_job_answer(struct keeper_job *job_owned, const struct keeper_answer 
         keeper_packet_done(&unsent->packet);
         free(unsent);
     }
-    job_free(job_owned);
+    keeper_job_drop(job_owned);
 }
 
 void keeper_job_end(struct keeper_job *job_owned, enum keeper_status status, const char *reason)
@@ -290,8 +291,9 @@ static void channel_close(struct channel *channel_owned)
     LIST_EACH (&channel_owned->jobs, struct keeper_job, channel_link, job) {
         job->channel = NULL;
         list_remove(&job->channel_link);
-        if (job->pool && keeper_pool_remove(job->pool, &job->task))
-            job_free(job);
+        if ((job->pool && keeper_pool_remove(job->pool, &job->task)) ||
+            keeper_login_is_delayed(job->login))
+            keeper_job_drop(job);
     }
     LIST_EACH (&channel_owned->unsent, struct unsent, link, unsent)
         drop_unsent(channel_owned, unsent);
@@ -352,7 +354,7 @@ static void on_turn(void *context)
     journal_flush(keeper->child->journal);
     log_flush();
     if (keeper->is_stopping && keeper_pool_is_idle(keeper->quick) &&
-        keeper_pool_is_idle(keeper->slow))
+        keeper_pool_is_idle(keeper->slow) && keeper_bans_is_idle(keeper->bans))
         loop_stop(keeper->loop);
 }
 

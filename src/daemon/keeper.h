@@ -16,6 +16,7 @@
 #include "daemon/password.h"
 
 struct keeper_login;
+struct keeper_bans;
 
 struct keeper {
     struct child *child;
@@ -27,8 +28,10 @@ struct keeper {
     struct secrets *next_secrets; /* came, wait for the reload; NULL: none */
     struct keeper_pool *quick, *slow;
     struct accounts *accounts;
+    struct keeper_bans *bans;
     uint8_t secret[32];              /* of the directory: made-up salts come from it */
     char decoy[PASSWORD_HASH_LIMIT]; /* what is checked for an account that is not there */
+    size_t delayed;                  /* refusals that wait for their time */
     unsigned decoy_cost;             /* 0: not made yet */
     int directory_fd;                /* the list of mailboxes; -1: not made, or not wanted */
     int64_t directory_version;
@@ -59,6 +62,8 @@ struct keeper_job {
 /* There is a new list of mailboxes: sends it to all channels. */
 void keeper_tell_directory(struct keeper *keeper);
 
+/* Ends a job without an answer: nobody is left to hear it. */
+void keeper_job_drop(struct keeper_job *job_owned);
 /* Answers, and ends the job. */
 void keeper_job_answer(struct keeper_job *job_owned, const struct keeper_answer *answer);
 /* The same, for what has no more to say. */

@@ -9,6 +9,7 @@
 #include <openssl/hmac.h>
 
 #include "base/memory.h"
+#include "daemon/keeper_bans.h"
 #include "mail/precis.h"
 #include "policy/networks.h"
 
@@ -16,11 +17,13 @@ enum {
     SLOW_THREADS_MOST = 4, /* each needs 16 MiB at the default cost */
     SLOW_LIMIT = 256,      /* passwords that wait: seconds of work */
     SLOW_SOURCE_LIMIT = 16,
+    DELAYED_LIMIT = 4096,         /* refusals that wait for their time; then they come at once */
     APP_USED_STEP_MS = 60 * 1000, /* "last used" is that exact, and costs a write no more often */
 };
 
 /* What a request about an account holds until it is answered. */
 struct keeper_login {
+    struct keeper *keeper;
     uint8_t name_room[DIRECTORY_NAME_LIMIT];
     struct buf name; /* empty: what the client wrote is none */
     uint8_t password_room[PRECIS_LIMIT];
@@ -28,7 +31,33 @@ struct keeper_login {
     bool is_found;
     struct account account;
     bool is_right;
+    struct timer delay; /* of a refusal */
+    const char *reason; /* of the same */
 };
+
+static struct keeper_login *login_new(struct keeper *keeper)
+{
+    struct keeper_login *login = NEW(struct keeper_login);
+    login->keeper = keeper;
+    login->name = (struct buf){
+        .at = login->name_room, .cap = sizeof login->name_room, .limit = sizeof login->name_room};
+    login->password = (struct buf){.at = login->password_room,
+                                   .cap = sizeof login->password_room,
+                                   .limit = sizeof login->password_room};
+    return login;
+}
+
+void keeper_login_free(struct keeper_login *login)
+{
+    if (!login)
+        return;
+    if (login->delay.loop) {
+        timer_clear(&login->delay);
+        login->keeper->delayed--;
+    }
+    OPENSSL_cleanse(login, sizeof *login);
+    free(login);
+}
 
 /* --- The outcome ------------------------------------------------------------------------------ */
 
@@ -64,8 +93,20 @@ static void grant(struct keeper_job *job, uint32_t messages_per_day, uint32_t re
         .recipients_per_day = recipients_per_day,
         .signature = buf_view(&job->signature),
     };
+    keeper_bans_succeed(job, buf_view(&job->login->name));
     keeper_job_answer(job, &answer);
     buf_done(&own);
+}
+
+static void answer_refused(void *context)
+{
+    struct keeper_job *job = context;
+    keeper_job_end(job, KEEPER_NO, job->login->reason);
+}
+
+bool keeper_login_is_delayed(const struct keeper_login *login)
+{
+    return login && login->delay.loop;
 }
 
 void keeper_login_refuse(struct keeper_job *job, const char *why)
@@ -73,7 +114,18 @@ void keeper_login_refuse(struct keeper_job *job, const char *why)
     log_warning("login-failed", LOG_BYTES("user", job->request.user),
                 LOG_BYTES("client", job->request.peer),
                 LOG_BYTES("mechanism", job->request.mechanism), LOG_TEXT("reason", why));
-    keeper_job_end(job, KEEPER_NO, why);
+    if (!job->login)
+        job->login = login_new(job->keeper);
+    struct keeper_login *login = job->login;
+    int64_t delay_ms = keeper_bans_fail(job, buf_view(&login->name));
+    login->reason = why;
+    if (delay_ms == 0 || !job->channel || job->keeper->delayed >= DELAYED_LIMIT) {
+        keeper_job_end(job, KEEPER_NO, why);
+        return;
+    }
+    job->keeper->delayed++;
+    timer_init(&login->delay, job->keeper->loop, answer_refused, job);
+    timer_set(&login->delay, loop_now_ms(job->keeper->loop) + delay_ms);
 }
 
 /* The account that is_right was found for. */
@@ -214,29 +266,10 @@ static bool find(struct keeper_job *job, struct bytes user)
     return status != ACCOUNTS_FAILED;
 }
 
-static struct keeper_login *login_new(void)
-{
-    struct keeper_login *login = NEW(struct keeper_login);
-    login->name = (struct buf){
-        .at = login->name_room, .cap = sizeof login->name_room, .limit = sizeof login->name_room};
-    login->password = (struct buf){.at = login->password_room,
-                                   .cap = sizeof login->password_room,
-                                   .limit = sizeof login->password_room};
-    return login;
-}
-
-void keeper_login_free(struct keeper_login *login)
-{
-    if (!login)
-        return;
-    OPENSSL_cleanse(login, sizeof *login);
-    free(login);
-}
-
 void keeper_login_as(struct keeper_job *job, struct bytes name)
 {
     if (!job->login)
-        job->login = login_new();
+        job->login = login_new(job->keeper);
     if (!find(job, name)) {
         fail(job);
         return;
@@ -247,11 +280,13 @@ void keeper_login_as(struct keeper_job *job, struct bytes name)
 
 void keeper_login_begin(struct keeper_job *job)
 {
-    job->login = login_new();
+    job->login = login_new(job->keeper);
     if (!find(job, job->request.user)) {
         fail(job);
         return;
     }
+    if (!keeper_bans_admit(job, buf_view(&job->login->name)))
+        return;
     switch (job->request.kind) {
     case KEEPER_VERIFY_PASSWORD:
         /* What is no password is checked like one that is wrong. */
@@ -302,12 +337,14 @@ bool keeper_login_open(struct keeper *keeper, struct error *err)
     if (!keeper->accounts)
         return false;
     accounts_hurry(keeper->accounts);
-    return accounts_secret(keeper->accounts, keeper->secret, err) && make_decoy(keeper, err);
+    return keeper_bans_open(keeper, err) &&
+           accounts_secret(keeper->accounts, keeper->secret, err) && make_decoy(keeper, err);
 }
 
 void keeper_login_close(struct keeper *keeper)
 {
     keeper_pool_free(keeper->slow);
+    keeper_bans_close(keeper->bans);
     accounts_close(keeper->accounts);
     OPENSSL_cleanse(keeper->secret, sizeof keeper->secret);
 }

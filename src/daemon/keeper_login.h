@@ -13,8 +13,10 @@ void keeper_login_close(struct keeper *keeper);
 void keeper_login_reload(struct keeper *keeper);
 /* Takes up a request about an account, and answers now or later. */
 void keeper_login_begin(struct keeper_job *job);
-/* For job_free() alone. */
+/* For keeper_job_drop() alone. */
 void keeper_login_free(struct keeper_login *login);
+/* Has it been refused, and only the answer waits for its time? NULL is fine. */
+bool keeper_login_is_delayed(const struct keeper_login *login);
 
 /* For what has found out by itself who the client is (a token): lets it in as the account of that
  * name (KEEPER_OK with its facts), or refuses when there is none. */

@@ -19,7 +19,9 @@
 #include <openssl/x509.h>
 #include <cmocka.h>
 
+#include "base/instant.h"
 #include "daemon/accounts.h"
+#include "daemon/failures.h"
 #include "daemon/child.h"
 #include "daemon/keeper_client.h"
 
@@ -45,7 +47,7 @@ static struct config *make_config(void)
     static const struct bytes text = BYTES_INIT("hostname: mx.example.org\n"
                                                 "listen: [{address: \"127.0.0.1:2525\"}]\n"
                                                 "spool: spool\nkeys: keys\naccounts: accounts\n"
-                                                "auth: {hash_cost: 1}\n");
+                                                "auth: {hash_cost: 1, unbanned: [192.0.2.0/24]}\n");
     struct config *config = config_parse(text, "test", folder, &problems);
     if (!config)
         fail_msg("%.*s", BYTES_ARGS(buf_view(&problems)));
@@ -460,6 +462,85 @@ static void a_flood_of_logins_is_bounded(void **state)
     close_world(&world);
 }
 
+static void never(void *context, const struct keeper_answer *answer)
+{
+    fail();
+}
+
+/* --- Bans ------------------------------------------------------------------------------------- */
+
+static enum keeper_status log_in_from(struct world *world, const char *peer)
+{
+    struct keeper_request request = {.kind = KEEPER_VERIFY_PASSWORD,
+                                     .user = BYTES("ann@example.org"),
+                                     .secret = BYTES("open sesame"),
+                                     .peer = bytes_of(peer),
+                                     .mechanism = BYTES("PLAIN")};
+    return ask_and_wait(world, &request);
+}
+
+static void lift(const char *key)
+{
+    char path[80];
+    struct error err;
+    uint64_t count;
+    snprintf(path, sizeof path, "%s/accounts", folder);
+    struct failures *failures = failures_open(path, &err);
+    assert_non_null(failures);
+    assert_true(failures_lift(failures, bytes_of(key), &count, &err));
+    assert_int_equal(count, 1);
+    failures_close(failures);
+}
+
+static void on_guess(void *context, const struct keeper_answer *answer)
+{
+    assert_true(answer->status == KEEPER_NO || answer->status == KEEPER_BANNED);
+}
+
+/* Answers to failures come late, so nobody waits for them here. */
+static void guessers_are_banned_until_they_are_not(void **state)
+{
+    struct world world;
+    open_world(&world, NULL);
+    struct keeper_request guess = {.kind = KEEPER_SCRAM_PROOF,
+                                   .user = BYTES("ann@example.org"),
+                                   .peer = BYTES("203.0.113.1"),
+                                   .mechanism = BYTES("SCRAM-SHA-256")};
+    assert_int_equal(log_in_from(&world, "203.0.113.1"), KEEPER_OK);
+    for (int i = 0; i < 15; i++)
+        (void)keeper_ask(world.client, &guess, on_guess, NULL);
+    assert_int_equal(log_in_from(&world, "203.0.113.1"), KEEPER_BANNED);
+    assert_int_equal(log_in_from(&world, "203.0.113.2"), KEEPER_OK);
+    guess.kind = KEEPER_SCRAM_SALT;
+    assert_int_equal(ask_and_wait(&world, &guess), KEEPER_BANNED);
+    close_world(&world);
+    /* Still so after a restart, until it is lifted. */
+    open_world(&world, NULL);
+    assert_int_equal(log_in_from(&world, "203.0.113.1"), KEEPER_BANNED);
+    lift("203.0.113.1");
+    enum keeper_status status = KEEPER_BANNED;
+    for (int i = 0; i < 20000 && status == KEEPER_BANNED; i++) {
+        status = log_in_from(&world, "203.0.113.1");
+        usleep(1000);
+    }
+    assert_int_equal(status, KEEPER_OK);
+    close_world(&world);
+}
+
+static void a_refusal_comes_late(void **state)
+{
+    struct world world;
+    open_world(&world, NULL);
+    struct keeper_request guess = {.kind = KEEPER_SCRAM_PROOF,
+                                   .user = BYTES("ann@example.org"),
+                                   .peer = BYTES("198.51.100.77"),
+                                   .mechanism = BYTES("SCRAM-SHA-256")};
+    int64_t begun_ms = instant_steady_ms();
+    assert_int_equal(ask_and_wait(&world, &guess), KEEPER_NO);
+    assert_true(instant_steady_ms() - begun_ms >= 250);
+    close_world(&world);
+}
+
 /* --- Its life --------------------------------------------------------------------------------- */
 
 static void many_at_once_are_all_answered(void **state)
@@ -474,11 +555,6 @@ static void many_at_once_are_all_answered(void **state)
     assert_int_equal(world.waiting, 0);
     assert_int_equal(world.answer.status, KEEPER_OK);
     close_world(&world);
-}
-
-static void never(void *context, const struct keeper_answer *answer)
-{
-    fail();
 }
 
 static void a_cancelled_question_has_no_answer(void **state)
@@ -544,8 +620,14 @@ static int tear_down(void **state)
     char path[80];
     for (size_t i = 0; i < COUNT(paths); i++)
         unlink(paths[i]);
-    static const char *const names[] = {"accounts/accounts.db", "accounts/accounts.db-wal",
-                                        "accounts/accounts.db-shm", "accounts", "keys"};
+    static const char *const names[] = {"accounts/accounts.db",
+                                        "accounts/accounts.db-wal",
+                                        "accounts/accounts.db-shm",
+                                        "accounts/failures.db",
+                                        "accounts/failures.db-wal",
+                                        "accounts/failures.db-shm",
+                                        "accounts",
+                                        "keys"};
     for (size_t i = 0; i < COUNT(names); i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         remove(path);
@@ -569,6 +651,8 @@ int main(void)
         cmocka_unit_test(an_account_has_its_facts),
         cmocka_unit_test(scram_tells_nobody_who_exists),
         cmocka_unit_test(a_flood_of_logins_is_bounded),
+        cmocka_unit_test(guessers_are_banned_until_they_are_not),
+        cmocka_unit_test(a_refusal_comes_late),
         cmocka_unit_test(many_at_once_are_all_answered),
         cmocka_unit_test(a_cancelled_question_has_no_answer),
         cmocka_unit_test(a_dead_keeper_is_never_a_refusal),
