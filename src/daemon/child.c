@@ -247,7 +247,7 @@ static bool child_confine(const struct child *child, struct error *err)
     case CHILD_KEEPER:
         rules[count++] = (struct confine_rule){config->accounts_folder, CONFINE_WRITE};
         rules[count++] = (struct confine_rule){config->keys_folder, CONFINE_READ};
-        if (!confine_network(err))
+        if (!confine_network(config->auth.dovecot ? CONFINE_UNIX_SOCKETS : CONFINE_NO_SOCKETS, err))
             return false;
         break;
     }

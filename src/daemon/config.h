@@ -128,6 +128,8 @@ struct config {
         unsigned hash_cost;                            /* of yescrypt, 1-11 */
         struct config_client *certificates;            /* for EXTERNAL */
         size_t certificate_count;
+        const char
+            *dovecot; /* its auth socket, which verifies passwords; NULL: the directory does */
         struct networks *unbanned; /* whose failures of logging in are let alone; owned */
     } auth;
     struct config_oauth oauth;

@@ -1,6 +1,9 @@
 /* The keys about people who log in: `auth:`, `oauth:`, and a listener's `auth`. */
 #include "daemon/config_draft.h"
 
+#include <string.h>
+#include <sys/un.h>
+
 #include "base/buf.h"
 
 enum { CLEARTEXT_NEVER, CLEARTEXT_LOOPBACK };
@@ -35,6 +38,8 @@ static const struct schema_key auth_keys[] = {
      .help = "mapping from a client certificate's SHA-256 to its account, for EXTERNAL"},
     {"hash_cost", SCHEMA_NUMBER, AT(hash_cost), "5", 1, 11,
      .help = "of new passwords' yescrypt hashes; one more takes twice the time and memory"},
+    {"dovecot", SCHEMA_TEXT, AT(dovecot), NULL,
+     .help = "auth socket of a Dovecot that verifies passwords in place of the directory"},
     {"unbanned", SCHEMA_FORM, 0, NULL, .read = read_unbanned,
      .help = "list of networks that are never banned (default 127.0.0.0/8 and ::1)"},
 };
@@ -191,6 +196,25 @@ static void build_oauth(struct schema *schema, struct draft *draft)
     out->keys = draft_secret(schema, draft, &auth->keys);
 }
 
+/* It tells whether a password is right, and nothing that SCRAM could be made of. */
+static void build_dovecot(struct schema *schema, struct draft *draft, unsigned *mechanisms)
+{
+    const struct draft_auth *auth = &draft->auth;
+    unsigned scram = 1U << SASL_SCRAM_SHA_256 | 1U << SASL_SCRAM_SHA_256_PLUS;
+    if (!auth->dovecot.at)
+        return;
+    draft->config.auth.dovecot = draft_path(schema, draft, &auth->dovecot);
+    if (draft->config.auth.dovecot &&
+        strlen(draft->config.auth.dovecot) >= sizeof((struct sockaddr_un *)NULL)->sun_path)
+        schema_problem(schema, auth->dovecot.line,
+                       "\"auth.dovecot\" is too long for the path of a Unix socket");
+    if (auth->mechanisms & scram)
+        schema_problem(
+            schema, auth->mechanisms_line,
+            "\"auth.mechanisms\": with \"auth.dovecot\" there is no SCRAM; leave it out");
+    *mechanisms &= ~scram;
+}
+
 void draft_build_auth(struct schema *schema, struct draft *draft)
 {
     struct draft_auth *auth = &draft->auth;
@@ -204,6 +228,7 @@ void draft_build_auth(struct schema *schema, struct draft *draft)
                        "\"auth.mechanisms\": tokens need \"oauth\", with the issuer's keys");
     if (!config->oauth.keys)
         mechanisms &= ~(unsigned)OAUTH_MECHANISMS;
+    build_dovecot(schema, draft, &mechanisms);
     if (!config->auth.certificate_count)
         mechanisms &= ~(1U << SASL_EXTERNAL);
     config->auth.mechanisms = mechanisms;

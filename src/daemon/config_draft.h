@@ -26,7 +26,7 @@ struct draft_auth {
     uint64_t messages, recipients, hash_cost;
     yaml_node_t *clients; /* certificates; NULL: not given */
     bool has_unbanned;
-    struct schema_text issuer, audience, keys, claim;
+    struct schema_text issuer, audience, keys, claim, dovecot;
     int64_t leeway_ms;
 };
 

@@ -21,6 +21,7 @@ enum confine_result {
 /* What every process needs besides (programs, libraries and settings of the system, to read) is
  * allowed by itself. */
 enum confine_result confine(const struct confine_rule *rules, size_t count, struct error *err);
-/* No socket can be made from now on; those that are there stay (seccomp). Elsewhere than on x86-64
- * and AArch64 it does nothing. */
-MUST_CHECK bool confine_network(struct error *err);
+/* No socket can be made from now on, but Unix ones where that is said; those that are there stay
+ * (seccomp). Elsewhere than on x86-64 and AArch64 it does nothing. */
+enum confine_sockets { CONFINE_NO_SOCKETS, CONFINE_UNIX_SOCKETS };
+MUST_CHECK bool confine_network(enum confine_sockets sockets, struct error *err);

@@ -17,6 +17,7 @@
 
 struct keeper_login;
 struct keeper_bans;
+struct keeper_dovecot;
 
 struct keeper {
     struct child *child;
@@ -29,6 +30,7 @@ struct keeper {
     struct keeper_pool *quick, *slow;
     struct accounts *accounts;
     struct keeper_bans *bans;
+    struct keeper_dovecot *dovecot;
     uint8_t secret[32];              /* of the directory: made-up salts come from it */
     char decoy[PASSWORD_HASH_LIMIT]; /* what is checked for an account that is not there */
     size_t delayed;                  /* refusals that wait for their time */

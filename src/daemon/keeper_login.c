@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "daemon/keeper_bans.h"
+#include "daemon/keeper_dovecot.h"
 #include "mail/precis.h"
 #include "policy/networks.h"
 
@@ -202,6 +203,10 @@ static void begin_password(struct keeper_job *job)
     }
     if (!account->has_password)
         memcpy(account->credentials.hash, job->keeper->decoy, sizeof job->keeper->decoy);
+    if (job->keeper->child->config->auth.dovecot) {
+        keeper_dovecot_ask(job);
+        return;
+    }
     job->task = (struct keeper_task){.run = password_run, .done = password_done, .context = job};
     job->pool = job->keeper->slow;
     if (!keeper_pool_add(job->pool, network_of(job->request.peer, &room), &job->task))
@@ -278,6 +283,23 @@ void keeper_login_as(struct keeper_job *job, struct bytes name)
     conclude(job, "");
 }
 
+void keeper_login_granted_as(struct keeper_job *job, struct bytes name)
+{
+    struct keeper_login *login = job->login;
+    if (!find(job, name)) {
+        fail(job);
+        return;
+    }
+    if (!login->name.len) {
+        keeper_login_refuse(job, "the account's name is no address");
+        return;
+    }
+    if (!login->is_found)
+        memcpy(login->account.address, login->name.at, login->name.len);
+    login->is_found = login->is_right = true;
+    conclude(job, "");
+}
+
 void keeper_login_begin(struct keeper_job *job)
 {
     job->login = login_new(job->keeper);
@@ -337,6 +359,7 @@ bool keeper_login_open(struct keeper *keeper, struct error *err)
     if (!keeper->accounts)
         return false;
     accounts_hurry(keeper->accounts);
+    keeper_dovecot_open(keeper);
     return keeper_bans_open(keeper, err) &&
            accounts_secret(keeper->accounts, keeper->secret, err) && make_decoy(keeper, err);
 }
@@ -344,6 +367,7 @@ bool keeper_login_open(struct keeper *keeper, struct error *err)
 void keeper_login_close(struct keeper *keeper)
 {
     keeper_pool_free(keeper->slow);
+    keeper_dovecot_close(keeper->dovecot);
     keeper_bans_close(keeper->bans);
     accounts_close(keeper->accounts);
     OPENSSL_cleanse(keeper->secret, sizeof keeper->secret);

@@ -21,5 +21,8 @@ bool keeper_login_is_delayed(const struct keeper_login *login);
 /* For what has found out by itself who the client is (a token): lets it in as the account of that
  * name (KEEPER_OK with its facts), or refuses when there is none. */
 void keeper_login_as(struct keeper_job *job, struct bytes name);
+/* The same for what others vouch for by a password (Dovecot): an account need not be in the
+ * directory; one that is there has its further addresses and limits, and may be disabled. */
+void keeper_login_granted_as(struct keeper_job *job, struct bytes name);
 /* Refuses: logs who, whence and why, and answers KEEPER_NO. */
 void keeper_login_refuse(struct keeper_job *job, const char *why);

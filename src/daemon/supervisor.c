@@ -184,6 +184,7 @@ static void find_restarts(const struct config *old, const struct config *new, st
         {"user", is_same_text(old->user, new->user)},
         {"deliver", is_same_text(old->mailbox_root, new->mailbox_root)},
         {"accounts", is_same_text(old->accounts_folder, new->accounts_folder)},
+        {"auth.dovecot", is_same_text(old->auth.dovecot, new->auth.dovecot)},
         {"keys", is_same_text(old->keys_folder, new->keys_folder)},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
