@@ -264,6 +264,11 @@ class Dovecot(Daemon):
             service anvil {{
               chroot =
             }}
+            service auth {{
+              unix_listener {self.auth} {{
+                mode = 0666
+              }}
+            }}
             service lmtp {{
               unix_listener {self.lmtp} {{
                 mode = 0666

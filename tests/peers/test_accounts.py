@@ -1,11 +1,14 @@
-"""Accounts: the commands, mailboxes of the directory, and the keeper's life."""
+"""Accounts: the commands, mailboxes of the directory, floods and bans, and the keeper's life."""
 
+import base64
 import json
 import os
 import signal
 import smtplib
 import sqlite3
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from server import Postrider, binary, wait_for
 
@@ -128,6 +131,181 @@ def test_a_reload_brings_the_directory_in(launch):
     server.command("reload")
     wait_for(lambda: rcpt(server, "ann@example.org") == 250, 20)
     assert rcpt(server, "zed@example.org") == 550
+
+
+# --- Logins ---------------------------------------------------------------------------------------
+
+PASSWORD = "open sesame"
+
+
+def with_logins(launch, names=("ann",), **auth):
+    server = launch(auth={**CHEAP, "cleartext": "loopback", **auth}, log={"level": "debug"})
+    for name in names:
+        add_by_stdin(server, f"{name}@example.org", PASSWORD.encode())
+    return server
+
+
+def client_from(server, source):
+    return smtplib.SMTP("127.0.0.1", server.submission, timeout=60, source_address=(source, 0))
+
+
+def plain(name, password):
+    return "AUTH PLAIN " + base64.b64encode(f"\0{name}\0{password}".encode()).decode()
+
+
+def log_in(server, name="ann@example.org", password=PASSWORD, source="127.0.0.1"):
+    """The reply to one try, or None where the connection broke."""
+    try:
+        with client_from(server, source) as client:
+            client.ehlo()
+            return client.docmd(plain(name, password))
+    except (OSError, smtplib.SMTPException):
+        return None
+
+
+def test_what_is_not_there_costs_and_says_the_same(launch):
+    server = with_logins(launch, ("ann", "gone"))
+    user(server, "add", "box@example.org", "--no-password")
+    user(server, "disable", "gone@example.org")
+    replies = [log_in(server, name, word)
+               for name, word in (("ann@example.org", "wrong"), ("bob@example.org", PASSWORD),
+                                  ("box@example.org", PASSWORD), ("gone@example.org", PASSWORD),
+                                  ("no address", PASSWORD), ("ann@example.org", "x" * 900))]
+    assert len(set(replies)) == 1 and replies[0][0] == 535, replies
+    # As many hashes as tries, whoever was asked for.
+    assert len(server.events("password-hashed")) == len(replies)
+    reasons = [event["reason"] for event in server.events("login-failed")]
+    assert reasons == ["wrong password", "no such account", "the account has no password",
+                       "the account is disabled", "no such account", "wrong password"]
+    assert PASSWORD not in server.log_path.read_text()
+
+
+def test_an_app_password_lets_in_until_it_is_taken_away(launch):
+    server = with_logins(launch)
+    word = server.json("user", "app-password", "ann@example.org", "phone")["password"]
+    assert log_in(server, password=word)[0] == 235
+    assert log_in(server, password=word.upper().replace("-", " "))[0] == 235
+    assert server.events("password-hashed") == []
+    (ann,) = server.json("user", "list")
+    assert ann["app_passwords"][0]["used"]
+    user(server, "app-password", "--remove", "ann@example.org", "phone")
+    assert log_in(server, password=word)[0] == 535
+
+
+def test_a_flood_of_guesses_holds_up_nobody(launch):
+    server = with_logins(launch)
+    stop = threading.Event()
+    codes = []
+
+    def guess(number):
+        while not stop.is_set():
+            reply = log_in(server, password=f"guess {number}")
+            codes.append(reply and reply[0])
+
+    with client_from(server, "127.0.1.1") as client, ThreadPoolExecutor(24) as pool:
+        client.ehlo()
+        assert client.docmd(plain("ann@example.org", PASSWORD))[0] == 235
+        try:
+            for number in range(24):
+                pool.submit(guess, number)
+            wait_for(lambda: len(codes) > 100, 30)
+            for number in range(20):
+                client.sendmail("ann@example.org", ["ann@example.org"],
+                                f"Subject: {number}\r\n\r\n")
+            # Of another network, a login has its turn too.
+            assert log_in(server, source="127.0.2.1")[0] == 235
+        finally:
+            stop.set()
+    server.wait_messages("ann@example.org", 20)
+    assert set(codes) <= {535, 454}, set(codes)
+
+
+def test_logins_under_a_dying_keeper_are_never_called_wrong(launch):
+    server = with_logins(launch, hash_cost=4)
+    stop = threading.Event()
+    codes = []
+
+    def work():
+        while not stop.is_set():
+            reply = log_in(server)
+            codes.append(reply and reply[0])
+
+    with ThreadPoolExecutor(8) as pool:
+        try:
+            for _ in range(8):
+                pool.submit(work)
+            for _ in range(3):
+                before = codes.count(235)
+                wait_for(lambda: codes.count(235) > before + 4, 30)
+                old = wait_for(lambda: keeper_of(server), 20)
+                os.kill(old, signal.SIGKILL)
+                wait_for(lambda: keeper_of(server) not in (old, None), 20)
+            before = codes.count(235)
+            wait_for(lambda: codes.count(235) > before + 4, 30)
+        finally:
+            stop.set()
+    assert set(codes) <= {235, 454}, set(codes)
+    assert server.events("login-failed", reason="wrong password") == []
+
+
+def test_who_guesses_too_often_is_banned_until_that_is_lifted(launch):
+    server = with_logins(launch, unbanned=[])
+
+    def banned(source):
+        reply = log_in(server, source=source)
+        return reply is None or reply[0] in (421, 454)
+
+    # Answers come later and later; nobody has to wait for them.
+    guessers = [client_from(server, "127.0.3.1") for _ in range(12)]
+    for guesser in guessers:
+        guesser.ehlo()
+        guesser.send(plain("ann@example.org", "guess") + "\r\n")
+    wait_for(lambda: server.events("banned", banned="address", client="127.0.3.1"), 30)
+    for guesser in guessers:
+        guesser.close()
+    assert banned("127.0.3.1") and not banned("127.0.4.1")
+    (ban,) = wait_for(lambda: server.json("ban", "list"), 20)
+    assert (ban["kind"], ban["key"], ban["bans"]) == ("address", "127.0.3.1", 1)
+    assert "127.0.3.1" in server.command("ban", "list")
+    server.restart()
+    assert banned("127.0.3.1"), "a restart lifts nothing"
+    server.command("ban", "lift", "127.0.3.2", status=1)
+    server.command("ban", "lift", "127.0.3.1")
+    wait_for(lambda: not banned("127.0.3.1"), 20)
+    assert server.json("ban", "list") == []
+    assert server.events("login-banned", client="127.0.3.1")
+
+
+# --- Dovecot --------------------------------------------------------------------------------------
+
+def test_dovecot_says_who_may_log_in(launch, dovecot):
+    server = launch(auth={**CHEAP, "cleartext": "loopback", "dovecot": str(dovecot.auth)})
+    user(server, "add", "gone@example.org", "--no-password")
+    user(server, "disable", "gone@example.org")
+    with client_from(server, "127.0.0.1") as client:
+        client.ehlo()
+        assert client.esmtp_features["auth"].split() == ["PLAIN", "LOGIN"]
+    assert log_in(server, "bob@example.org", "secret")[0] == 235
+    with client_from(server, "127.0.0.1") as client:
+        client.login("carl@example.org", "secret")
+        client.sendmail("carl@example.org", ["ann@example.org"], "Subject: hello\r\n\r\n")
+        assert client.mail("eve@example.org")[0] == 550
+    server.wait_message("ann@example.org")
+    for name, password, reason in (("bob@example.org", "wrong", "Dovecot refuses"),
+                                   ("gone@example.org", "secret", "the account is disabled"),
+                                   ("bob", "secret", "the account's name is no address")):
+        assert log_in(server, name, password)[0] == 535
+        assert server.events("login-failed", reason=reason), name
+    # An account's own app passwords go on.
+    user(server, "add", "apps@example.org", "--no-password")
+    word = server.json("user", "app-password", "apps@example.org", "phone")["password"]
+    assert log_in(server, "apps@example.org", word)[0] == 235
+    dovecot.stop()
+    server.restart()  # Dovecot's auth process stays for those who are connected
+    assert log_in(server, "bob@example.org", "secret")[0] == 454
+    assert server.events("dovecot-failed", socket=str(dovecot.auth))
+    dovecot.start()
+    wait_for(lambda: log_in(server, "bob@example.org", "secret")[0] == 235, 20)
 
 
 # --- The keeper ----------------------------------------------------------------------------------
