@@ -30,6 +30,6 @@ struct dovecot_line {
     struct bytes user; /* of GRANTED: as Dovecot has it, escaped as it came; empty: not said */
 };
 /* Reads a line without its end. */
-struct dovecot_line dovecot_scan_line(struct bytes line);
+struct dovecot_line dovecot_scan_line(struct bytes text);
 /* Appends a word's value, with what was escaped in it as it was. */
 void dovecot_unescape(struct buf *out, struct bytes word);

@@ -247,10 +247,14 @@ static bool child_confine(const struct child *child, struct error *err)
     case CHILD_KEEPER:
         rules[count++] = (struct confine_rule){config->accounts_folder, CONFINE_WRITE};
         rules[count++] = (struct confine_rule){config->keys_folder, CONFINE_READ};
-        if (!confine_network(config->auth.dovecot ? CONFINE_UNIX_SOCKETS : CONFINE_NO_SOCKETS, err))
-            return false;
         break;
     }
+    /* The sockets that it serves were handed over. */
+    enum confine_sockets sockets = child->role == CHILD_KEEPER && config->auth.dovecot
+                                       ? CONFINE_UNIX_SOCKETS
+                                       : CONFINE_NO_SOCKETS;
+    if (child->role != CHILD_WORKER && !confine_network(sockets, err))
+        return false;
     switch (confine(rules, count, err)) {
     case CONFINED: return true;
     case CONFINE_NOT_OFFERED:
