@@ -203,7 +203,10 @@ static void begin(struct keeper_job *job)
     case KEEPER_SIGN:
     case KEEPER_PUBLIC_KEY: begin_signature(job); return;
     case KEEPER_CREDENTIAL: answer_credential(job); return;
-    case KEEPER_VERIFY_TOKEN: keeper_token_begin(job); return;
+    case KEEPER_VERIFY_TOKEN:
+        if (keeper_bans_admit(job, BYTES_NONE))
+            keeper_token_begin(job);
+        return;
     case KEEPER_SPEND: keeper_usage_begin(job); return;
     case KEEPER_VERIFY_PASSWORD:
     case KEEPER_SCRAM_SALT:
