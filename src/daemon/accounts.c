@@ -411,6 +411,19 @@ enum accounts_status accounts_set_password(struct accounts *accounts, struct byt
                          NUMBER(now_ms)));
 }
 
+enum accounts_status accounts_renew_password(struct accounts *accounts, struct bytes name,
+                                             const char *old_hash,
+                                             const struct credentials *credentials,
+                                             struct error *err)
+{
+    return change(accounts, err,
+                  "UPDATE account SET hash = ?2, scram_salt = ?3, scram_iterations = ?4,"
+                  " scram_stored = ?5, scram_server = ?6 WHERE name = ?1 AND hash = ?7",
+                  VALUES(TEXT(name), TEXT(bytes_of(credentials->hash)), BLOB(credentials->salt),
+                         NUMBER(credentials->iterations), BLOB(credentials->keys.stored),
+                         BLOB(credentials->keys.server), TEXT(bytes_of(old_hash))));
+}
+
 enum accounts_status accounts_set_disabled(struct accounts *accounts, struct bytes name,
                                            bool is_disabled, struct error *err)
 {

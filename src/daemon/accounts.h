@@ -77,6 +77,12 @@ enum accounts_status accounts_add(struct accounts *accounts, struct bytes name,
 enum accounts_status accounts_set_password(struct accounts *accounts, struct bytes name,
                                            const struct credentials *credentials, int64_t now_ms,
                                            struct error *err);
+/* The same password under another cost: NONE when it is not the one that had the old hash any more.
+ */
+enum accounts_status accounts_renew_password(struct accounts *accounts, struct bytes name,
+                                             const char *old_hash,
+                                             const struct credentials *credentials,
+                                             struct error *err);
 enum accounts_status accounts_set_disabled(struct accounts *accounts, struct bytes name,
                                            bool is_disabled, struct error *err);
 enum accounts_status accounts_set_limits(struct accounts *accounts, struct bytes name,

@@ -32,6 +32,9 @@ struct keeper_login {
     bool is_found;
     struct account account;
     bool is_right;
+    unsigned new_cost;          /* 0: its hash has the cost that hashes should have */
+    struct credentials renewed; /* of such a one */
+    bool is_renewed;
     struct timer delay; /* of a refusal */
     const char *reason; /* of the same */
 };
@@ -173,12 +176,30 @@ static void password_run(void *context)
     struct keeper_login *login = job->login;
     bool is_right = password_is_right(buf_view(&login->password), login->account.credentials.hash);
     login->is_right = is_right && login->account.has_password;
+    struct error err;
+    /* Only now is the password at hand. Where that fails it can wait for the next time. */
+    login->is_renewed =
+        login->is_right && login->new_cost &&
+        password_derive(buf_view(&login->password), login->new_cost, &login->renewed, &err);
+}
+
+/* Else accounts would differ from what is not there by the time that a hash takes. */
+static void keep_renewed(struct keeper_job *job)
+{
+    const struct keeper_login *login = job->login;
+    struct error err;
+    if (accounts_renew_password(job->keeper->accounts, buf_view(&login->name),
+                                login->account.credentials.hash, &login->renewed,
+                                &err) == ACCOUNTS_FAILED)
+        log_warning("accounts-failed", LOG_TEXT("reason", err.text));
 }
 
 static void password_done(void *context)
 {
     struct keeper_job *job = context;
     log_debug("password-hashed", LOG_BYTES("client", job->request.peer));
+    if (job->login->is_renewed)
+        keep_renewed(job);
     conclude(job, "wrong password");
 }
 
@@ -203,6 +224,8 @@ static void begin_password(struct keeper_job *job)
     }
     if (!account->has_password)
         memcpy(account->credentials.hash, job->keeper->decoy, sizeof job->keeper->decoy);
+    else if (!password_costs_the_same(account->credentials.hash, job->keeper->decoy))
+        job->login->new_cost = job->keeper->decoy_cost;
     if (job->keeper->child->config->auth.dovecot) {
         keeper_dovecot_ask(job);
         return;

@@ -59,6 +59,19 @@ static bool make_setting(unsigned cost, char out[PASSWORD_HASH_LIMIT], struct er
            error_set(err, errno, "make a salt for yescrypt");
 }
 
+/* What stands before the salt: "$y$j9T$". */
+static size_t cost_len(const char *hash)
+{
+    const char *end = strncmp(hash, "$y$", 3) == 0 ? strchr(hash + 3, '$') : NULL;
+    return end ? (size_t)(end - hash) + 1 : 0;
+}
+
+bool password_costs_the_same(const char *hash, const char *other)
+{
+    size_t len = cost_len(hash);
+    return len > 0 && len == cost_len(other) && memcmp(hash, other, len) == 0;
+}
+
 bool password_decoy(unsigned cost, char out[PASSWORD_HASH_LIMIT], struct error *err)
 {
     char setting[PASSWORD_HASH_LIMIT];

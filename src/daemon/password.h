@@ -30,6 +30,8 @@ MUST_CHECK bool password_derive(struct bytes password, unsigned cost, struct cre
 /* Is the hash that of the password? Takes as long for a hash that nobody has the password of, and
  * for a password that is none. */
 bool password_is_right(struct bytes password, const char *hash);
+/* Were both made with one cost? */
+bool password_costs_the_same(const char *hash, const char *other);
 /* A hash of nothing, to be checked in place of that of an account that is not there. */
 MUST_CHECK bool password_decoy(unsigned cost, char out[PASSWORD_HASH_LIMIT], struct error *err);
 

@@ -56,6 +56,10 @@ static void a_password_is_right_for_its_hash_alone(void **state)
     assert_string_not_equal(made.hash, again.hash);
     assert_memory_not_equal(made.salt, again.salt, sizeof made.salt);
     assert_memory_equal(made.hash, "$y$", 3);
+    assert_true(password_costs_the_same(made.hash, again.hash));
+    assert_true(password_derive(BYTES("open sesame"), 2, &again, &err));
+    assert_false(password_costs_the_same(made.hash, again.hash));
+    assert_false(password_costs_the_same("", ""));
     assert_true(password_is_right(BYTES("open sesame"), made.hash));
     assert_false(password_is_right(BYTES("open sesam"), made.hash));
     assert_false(password_is_right(BYTES("open sesame\0"), made.hash));
@@ -137,6 +141,16 @@ static void accounts_come_and_go(void **state)
     assert_true(found.has_password && found.is_disabled);
     assert_int_equal(found.messages_per_day, 5);
     assert_int_equal(found.recipients_per_day, 7);
+    assert_int_equal(found.changed_ms, 2000);
+    struct credentials renewed = made;
+    renewed.iterations++;
+    renewed.hash[10] ^= 1;
+    assert_int_equal(accounts_renew_password(accounts, bob, "another", &renewed, &err),
+                     ACCOUNTS_NONE);
+    assert_int_equal(accounts_renew_password(accounts, bob, made.hash, &renewed, &err),
+                     ACCOUNTS_DONE);
+    assert_int_equal(accounts_find(accounts, bob, &found, &err), ACCOUNTS_DONE);
+    assert_memory_equal(&found.credentials, &renewed, sizeof renewed);
     assert_int_equal(found.changed_ms, 2000);
     assert_int_equal(accounts_remove(accounts, bob, &err), ACCOUNTS_DONE);
     assert_int_equal(accounts_find(accounts, bob, &found, &err), ACCOUNTS_NONE);

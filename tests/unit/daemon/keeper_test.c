@@ -376,22 +376,6 @@ static void passwords_are_verified(void **state)
     close_world(&world);
 }
 
-static void an_account_has_its_facts(void **state)
-{
-    struct world world;
-    open_world(&world, NULL);
-    struct keeper_request request = {.kind = KEEPER_ACCOUNT, .user = BYTES("ann@example.org")};
-    assert_int_equal(ask_and_wait(&world, &request), KEEPER_OK);
-    assert_string_equal(world.own, "sales@example.org");
-    assert_int_equal(world.answer.messages_per_day, 5);
-    assert_int_equal(world.answer.recipients_per_day, 7);
-    request.user = BYTES("bob@example.org");
-    assert_int_equal(ask_and_wait(&world, &request), KEEPER_NO);
-    request.user = BYTES("gone@example.org");
-    assert_int_equal(ask_and_wait(&world, &request), KEEPER_NO);
-    close_world(&world);
-}
-
 static bool prove(struct world *world, struct bytes user, struct bytes password)
 {
     struct bytes message = BYTES("n=ann,r=x,r=xy,s=,i=,c=biws,r=xy");
@@ -407,6 +391,55 @@ static bool prove(struct world *world, struct bytes user, struct bytes password)
     bool is_right = ask_and_wait(world, &request) == KEEPER_OK;
     assert_true(!is_right || memcmp(world->signature, signature, sizeof signature) == 0);
     return is_right;
+}
+
+/* Whoever has a hash of another cost logs in once, and has one of today's. */
+static void hashes_are_renewed(void **state)
+{
+    char path[80];
+    struct error err;
+    struct credentials old;
+    struct account found;
+    struct world world;
+    snprintf(path, sizeof path, "%s/accounts", folder);
+    struct accounts *accounts = accounts_open(path, &err);
+    assert_non_null(accounts);
+    assert_true(password_derive(BYTES("open sesame"), 2, &old, &err));
+    assert_int_equal(accounts_add(accounts, BYTES("old@example.org"), &old, 1, &err),
+                     ACCOUNTS_DONE);
+    open_world(&world, NULL);
+    struct keeper_request request = {.kind = KEEPER_VERIFY_PASSWORD,
+                                     .user = BYTES("old@example.org"),
+                                     .secret = BYTES("wrong"),
+                                     .peer = BYTES("192.0.2.1")};
+    assert_int_equal(ask_and_wait(&world, &request), KEEPER_NO);
+    assert_int_equal(accounts_find(accounts, request.user, &found, &err), ACCOUNTS_DONE);
+    assert_string_equal(found.credentials.hash, old.hash);
+    request.secret = BYTES("open sesame");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ask_and_wait(&world, &request), KEEPER_OK);
+        assert_int_equal(accounts_find(accounts, request.user, &found, &err), ACCOUNTS_DONE);
+        assert_false(password_costs_the_same(found.credentials.hash, old.hash));
+        assert_true(prove(&world, request.user, BYTES("open sesame")));
+    }
+    close_world(&world);
+    accounts_close(accounts);
+}
+
+static void an_account_has_its_facts(void **state)
+{
+    struct world world;
+    open_world(&world, NULL);
+    struct keeper_request request = {.kind = KEEPER_ACCOUNT, .user = BYTES("ann@example.org")};
+    assert_int_equal(ask_and_wait(&world, &request), KEEPER_OK);
+    assert_string_equal(world.own, "sales@example.org");
+    assert_int_equal(world.answer.messages_per_day, 5);
+    assert_int_equal(world.answer.recipients_per_day, 7);
+    request.user = BYTES("bob@example.org");
+    assert_int_equal(ask_and_wait(&world, &request), KEEPER_NO);
+    request.user = BYTES("gone@example.org");
+    assert_int_equal(ask_and_wait(&world, &request), KEEPER_NO);
+    close_world(&world);
 }
 
 static void scram_tells_nobody_who_exists(void **state)
@@ -648,6 +681,7 @@ int main(void)
         cmocka_unit_test(what_is_no_key_is_refused),
         cmocka_unit_test(public_halves_and_credentials_are_told),
         cmocka_unit_test(passwords_are_verified),
+        cmocka_unit_test(hashes_are_renewed),
         cmocka_unit_test(an_account_has_its_facts),
         cmocka_unit_test(scram_tells_nobody_who_exists),
         cmocka_unit_test(a_flood_of_logins_is_bounded),
