@@ -1,40 +1,26 @@
 /* postrider ban: who may not log in for a while, as the keeper has decided. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/instant.h"
-#include "cli/command.h"
+#include "cli/server_user.h"
 #include "daemon/failures.h"
-#include "daemon/supervisor_ground.h"
-
-static int complain(const struct error *err, const struct config *config)
-{
-    fprintf(stderr, "postrider: %s\n", err->text);
-    if (access(config->accounts_folder, W_OK) == 0)
-        return EXIT_LATER;
-    fprintf(stderr, "postrider: run this as the server's user or as root\n");
-    return EXIT_DENIED;
-}
 
 /* Opens the file as the server's user, and does what is to be done. */
 static int run(const struct options *options,
                int (*act)(const struct options *options, struct failures *failures,
                           struct error *err))
 {
-    struct ground ground = {.lock_fd = -1};
     struct error err;
     struct config *config = command_config(options);
-    if (!config)
-        return EXIT_CONFIG;
     struct failures *failures = NULL;
-    int status = EXIT_BAD;
-    if (ground_open_accounts(&ground, config, &err) && ground_become(&ground, config->user, &err))
+    int status = config ? server_user_become(config) : EXIT_CONFIG;
+    if (status == EXIT_GOOD) {
         failures = failures_open(config->accounts_folder, &err);
-    if (failures)
-        status = act(options, failures, &err);
-    if (!failures || status == EXIT_LATER)
-        status = complain(&err, config);
+        status = failures ? act(options, failures, &err) : EXIT_LATER;
+    }
+    if (status == EXIT_LATER)
+        fprintf(stderr, "postrider: %s\n", err.text);
     failures_close(failures);
     config_free(config);
     return status;

@@ -1,14 +1,13 @@
 /* postrider user: the account directory, whether the server runs or not. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/crypto.h>
 
 #include "base/instant.h"
+#include "cli/server_user.h"
 #include "cli/user_password.h"
 #include "daemon/accounts.h"
-#include "daemon/supervisor_ground.h"
 #include "mail/idna.h"
 
 /* A command's surroundings. */
@@ -25,21 +24,14 @@ static int say(const char *what, int status)
     return status;
 }
 
-/* The files are the server's: a command of root's becomes its user first. */
 static int open_accounts(struct desk *desk)
 {
-    struct ground ground = {.lock_fd = -1};
     struct error err;
-    if (!ground_open_accounts(&ground, desk->config, &err) ||
-        !ground_become(&ground, desk->config->user, &err))
-        return say(err.text, EXIT_BAD);
+    int status = server_user_become(desk->config);
+    if (status != EXIT_GOOD)
+        return status;
     desk->accounts = accounts_open(desk->config->accounts_folder, &err);
-    if (desk->accounts)
-        return EXIT_GOOD;
-    say(err.text, EXIT_BAD);
-    if (access(desk->config->accounts_folder, W_OK) == 0)
-        return EXIT_BAD;
-    return say("run this as the server's user or as root", EXIT_DENIED);
+    return desk->accounts ? EXIT_GOOD : say(err.text, EXIT_LATER);
 }
 
 static int take_name(struct desk *desk, const char *address)
