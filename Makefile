@@ -40,7 +40,7 @@ peers: ## only the tests against real servers and clients
 	@tools/setup build-test -Dwerror=true $(sanitized)
 	@meson compile -C build-test
 	@$(sanitizer_options) POSTRIDER=$(CURDIR)/build-test/postrider \
-	    $(PYTHON) -m pytest -q -p no:cacheprovider tests/peers tests/internet
+	    $(PYTHON) -m pytest -q -p no:cacheprovider -n 3 --dist loadgroup tests/internet tests/peers
 
 soak: ## [KILLS=200] [MESSAGES=100000]: kill -9 and messages counted, more than in make test
 	@tools/packages build test

@@ -11,6 +11,14 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "peers"))
 
 
+def pytest_collection_modifyitems(items):
+    """What runs in one process when several share the work (make test): the tests of a file, which
+    may share servers, and all that need the one test internet."""
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group(folder if folder == "internet" else item.path.name))
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield

@@ -40,19 +40,52 @@ def wait_for(condition, seconds, what=None):
         pause = min(pause * 1.5, 0.1)
 
 
-GIVEN_PORTS = set()
+class Ports:
+    """Ports for servers, which begin to listen later: out of a block that is this process's own as
+    long as it holds the block's first port, below those that the kernel gives to connections. So
+    neither another test nor a connection of some client gets one of them meanwhile."""
+
+    FIRST, LAST, BLOCK = 10000, 30000, 500
+
+    def __init__(self):
+        self.hold = None
+        self.next = None
+
+    def claim(self):
+        for base in range(self.FIRST, self.LAST, self.BLOCK):
+            hold = socket.socket()
+            try:
+                hold.bind(("127.0.0.1", base))
+            except OSError:
+                hold.close()
+                continue
+            self.hold, self.next = hold, base + 1
+            return
+        raise AssertionError("no block of ports is free")
+
+    def take(self):
+        if not self.hold:
+            self.claim()
+        base = self.hold.getsockname()[1]
+        for _ in range(self.BLOCK):
+            port = self.next
+            self.next = port + 1 if port + 1 < base + self.BLOCK else base + 1
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                return port
+        raise AssertionError("no port of the block is free")
+
+
+PORTS = Ports()
 
 
 def free_port():
-    """A port that nobody listens on, and that was not given before: two of them may be for one
-    server, which begins to listen later."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in GIVEN_PORTS:
-            GIVEN_PORTS.add(port)
-            return port
+    """A port that nobody listens on, and that is given again only after hundreds of others."""
+    return PORTS.take()
 
 
 def parse_logfmt(line):
