@@ -139,6 +139,7 @@ class Silent(Script):
         lines = ["script.example", *extensions]
         ehlo = "\r\n".join(f"250{' ' if line == lines[-1] else '-'}{line}" for line in lines)
         self.replies = {"ehlo": ehlo}
+        self.context = None
         self.messages = []
 
 
