@@ -354,6 +354,8 @@ void smtp_server_secured(struct smtp_server *server, int64_t now_ms)
     server->now_ms = now_ms;
     server->owes_silence = false;
     server_forget(server);
+    /* What one may log in with here is another question. */
+    server->logins = 0;
 }
 
 bool smtp_server_is_secure(const struct smtp_server *server)

@@ -38,7 +38,6 @@ void server_login_forget(struct smtp_server *server)
     server_login_drop(server);
     free((void *)(uintptr_t)server->user_owned.at);
     server->user_owned = BYTES_NONE;
-    server->logins = 0;
 }
 
 static void succeed(struct smtp_server *server)

@@ -137,5 +137,5 @@ void server_auth_line(struct smtp_server *server, struct bytes line);
 void server_auth_break(struct smtp_server *server, struct bytes text);
 /* Forgets the exchange, if any. */
 void server_login_drop(struct smtp_server *server);
-/* The same, and who is logged in, and with what one may. */
+/* The same, and who is logged in. */
 void server_login_forget(struct smtp_server *server);
