@@ -531,8 +531,9 @@ static void set_login(struct schema *schema, const struct draft_route *route,
 }
 
 static void add_endpoint(struct schema *schema, struct draft *draft,
-                         const struct draft_route *route, struct endpoint *endpoint)
+                         const struct draft_route *route, const struct endpoint *via)
 {
+    struct endpoint whole = *via, *endpoint = &whole;
     struct endpoint_limits *limits = &endpoint->limits;
     limits->connections = (uint32_t)route->connections;
     limits->connection_messages = (uint32_t)route->connection_messages;
