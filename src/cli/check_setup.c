@@ -79,7 +79,7 @@ static void check_logins(const struct config *config, struct buf *warnings)
                      "certificate\n",
                      config->path, listener->address);
     }
-    if (is_used && !has_accounts(config))
+    if (is_used && !config->auth.dovecot && !has_accounts(config))
         buf_addf(warnings,
                  "%s: people may log in, and there are no accounts; postrider user add ADDRESS\n",
                  config->path);

@@ -27,6 +27,10 @@ static const struct {
      .want = "", .has_accounts = true},
     {"no accounts", HOST TLS "listen: [" MX ", {address: \"0.0.0.0:465\", role: submission}]\n",
      .want = "c.yaml: people may log in, and there are no accounts"},
+    {"no accounts here, but at Dovecot",
+     HOST TLS "auth: {dovecot: /run/dovecot/auth-client}\n"
+              "listen: [" MX ", {address: \"0.0.0.0:465\", role: submission}]\n",
+     .want = ""},
     {"nobody may log in", HOST TLS "listen: [" MX "]\n", .want = ""},
     {"no TLS", HOST "listen: [{address: \"0.0.0.0:587\", role: submission}]\n",
      .want = "c.yaml: nobody can log in at 0.0.0.0:587, as it has no TLS"},
