@@ -87,6 +87,8 @@ static const struct schema_key outbound_keys[] = {
      .help = "none, opportunistic or forced, or a mapping: level, ca, names, pins"},
     {"tls_domains", SCHEMA_FORM, 0, NULL, .read = draft_read_tls_domains,
      .help = "mapping of domains to the same: {example.org: forced}"},
+    {"client_certificate", SCHEMA_FORM, 0, NULL, .read = draft_read_client_certificate,
+     .help = "mapping: certificate, key; shown where TLS is forced and the server asks"},
     {"greeting_timeout", SCHEMA_DURATION, AT(config.client.greeting_timeout_ms), "5m", 1, HOUR_MS,
      .help = "wait for a server's greeting"},
     {"command_timeout", SCHEMA_DURATION, AT(config.client.command_timeout_ms), "5m", 1, HOUR_MS,

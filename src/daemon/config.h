@@ -136,6 +136,8 @@ struct config {
     struct {
         int64_t connect_timeout_ms;
         enum address_families families;
+        const char *certificate; /* to show where it is asked for: a file of config_file(); NULL */
+        const char *key;         /* one of the secrets */
     } outbound;
     struct {
         size_t sessions, sessions_per_address, hops, header_bytes;

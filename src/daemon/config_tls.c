@@ -259,3 +259,31 @@ void draft_read_tls_domains(struct schema *schema, yaml_node_t *node, void *targ
             add_domain(schema, target, &domain, value);
     }
 }
+
+struct draft_identity {
+    struct schema_text certificate, key;
+};
+
+static const struct schema_key identity_keys[] = {
+    {"certificate", SCHEMA_TEXT, offsetof(struct draft_identity, certificate), NULL,
+     .help = "file with it and its chain (PEM)"},
+    {"key", SCHEMA_TEXT, offsetof(struct draft_identity, key), NULL,
+     .help = "file with its private key (PEM), read by the keeper alone"},
+};
+static const struct schema_table identity_table = {"outbound.client_certificate", identity_keys,
+                                                   COUNT(identity_keys)};
+
+void draft_read_client_certificate(struct schema *schema, yaml_node_t *node, void *target)
+{
+    struct draft *draft = target;
+    struct draft_identity identity = {.key.at = NULL};
+    schema_map(schema, node, &identity_table, &identity);
+    if (!identity.certificate.at || !identity.key.at) {
+        schema_problem(schema, schema_line(node),
+                       "\"outbound.client_certificate\" takes both; write {certificate: a.pem, "
+                       "key: a.key}");
+        return;
+    }
+    draft->config.outbound.certificate = draft_file(schema, draft, &identity.certificate);
+    draft->config.outbound.key = draft_secret(schema, draft, &identity.key);
+}

@@ -24,6 +24,7 @@ struct tls_rule draft_tls_rule(const struct draft_tls *tls, enum tls_source sour
 void draft_tls_check(struct schema *schema, const struct draft_tls *tls,
                      const struct endpoint *endpoint);
 
-/* The readers of outbound.tls and outbound.tls_domains; their target is the draft. */
+/* The readers of outbound.tls, tls_domains and client_certificate; their target is the draft. */
 void draft_read_outbound_tls(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_tls_domains(struct schema *schema, yaml_node_t *node, void *target);
+void draft_read_client_certificate(struct schema *schema, yaml_node_t *node, void *target);

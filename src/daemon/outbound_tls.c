@@ -15,13 +15,16 @@
 
 struct outbound_contexts {
     const struct config *config;
+    const struct tls_signer *signer;
     struct map *by_trust; /* struct tls_context; the key: whom to talk to, and whom to trust */
 };
 
-struct outbound_contexts *outbound_contexts_new(const struct config *config)
+struct outbound_contexts *outbound_contexts_new(const struct config *config,
+                                                const struct tls_signer *signer)
 {
     struct outbound_contexts *contexts = NEW(struct outbound_contexts);
     contexts->config = config;
+    contexts->signer = signer;
     contexts->by_trust = map_new(config->queue.seed);
     return contexts;
 }
@@ -37,22 +40,37 @@ void outbound_contexts_free(struct outbound_contexts *contexts)
     free(contexts);
 }
 
-/* Where any certificate will do, old versions do as well: they are better than clear text. */
-static struct tls_context *context_for(struct outbound_contexts *contexts,
-                                       const struct outbound_tls *tls, struct error *err)
+/* Where any certificate will do, old versions do as well: they are better than clear text; and our
+ * own certificate is not shown, as a signature that does not come would end in clear text. */
+static struct tls_context *open_context(const struct outbound_contexts *contexts,
+                                        const struct tls_rule *rule, struct error *err)
 {
-    bool is_forced = tls->terms.level == TLS_LEVEL_FORCED;
+    const struct config *config = contexts->config;
+    bool is_forced = rule->level == TLS_LEVEL_FORCED;
+    const struct tls_identity identity = {
+        .chain_pem = config_file(config, bytes_of(config->outbound.certificate)),
+        .key_name = bytes_of(config->outbound.key),
+    };
+    bool has_identity = is_forced && config->outbound.certificate;
+    const struct tls_client_settings settings = {
+        .peers = is_forced ? TLS_PEERS_MODERN : TLS_PEERS_OLD,
+        .ca_pem = config_file(config, rule->ca_file),
+        .identity = has_identity ? &identity : NULL,
+        .signer = has_identity ? contexts->signer : NULL,
+    };
+    return tls_client_context_new(&settings, err);
+}
+
+static struct tls_context *context_for(struct outbound_contexts *contexts,
+                                       const struct tls_rule *rule, struct error *err)
+{
     struct buf key;
     buf_init(&key, SIZE_MAX);
-    buf_add_byte(&key, is_forced ? 'f' : 'o');
-    buf_add(&key, tls->endpoint->tls->ca_file);
+    buf_add_byte(&key, rule->level == TLS_LEVEL_FORCED ? 'f' : 'o');
+    buf_add(&key, rule->ca_file);
     struct tls_context *context = map_find(contexts->by_trust, buf_view(&key));
     if (!context) {
-        const struct tls_client_settings settings = {
-            .peers = is_forced ? TLS_PEERS_MODERN : TLS_PEERS_OLD,
-            .ca_pem = config_file(contexts->config, tls->endpoint->tls->ca_file),
-        };
-        context = tls_client_context_new(&settings, err);
+        context = open_context(contexts, rule, err);
         if (context)
             map_add(contexts->by_trust, buf_view(&key), context);
     }
@@ -120,7 +138,7 @@ bool outbound_tls_start(struct outbound_tls *tls, struct outbound_contexts *cont
     struct error err;
     struct ip ip;
     const struct tls_rule *rule = tls->endpoint->tls;
-    struct tls_context *context = context_for(contexts, tls, &err);
+    struct tls_context *context = context_for(contexts, rule, &err);
     if (!context) {
         snprintf(tls->failure, sizeof tls->failure, "TLS cannot begin: %s", err.text);
         return false;

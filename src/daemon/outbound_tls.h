@@ -7,7 +7,8 @@
 
 /* The contexts of a configuration, each made when it is first needed. */
 struct outbound_contexts;
-struct outbound_contexts *outbound_contexts_new(const struct config *config);
+struct outbound_contexts *outbound_contexts_new(const struct config *config,
+                                                const struct tls_signer *signer);
 void outbound_contexts_free(struct outbound_contexts *contexts);
 
 enum { TLS_WORDS_LIMIT = 160 };

@@ -206,6 +206,27 @@ def test_postfix_by_name_and_again_by_ticket(folder, launch, authority, identiti
         peer.stop()
 
 
+def test_postfix_sees_our_certificate(folder, launch, authority, identities):
+    """Its key signs in the keeper."""
+    own = authority.issue("mx.example.org")
+    peer = Postfix(folder / "postfix", smtpd_tls_security_level="may", mynetworks="192.0.2.1",
+                   smtpd_tls_received_header="yes", smtpd_tls_ask_ccert="yes",
+                   smtpd_tls_CAfile=authority.certificate, smtpd_tls_fingerprint_digest="sha256",
+                   smtpd_recipient_restrictions="permit_tls_all_clientcerts, reject",
+                   smtpd_tls_cert_file=identities["good"].certificate,
+                   smtpd_tls_key_file=identities["good"].key)
+    peer.start()
+    try:
+        server = launch(
+            routes=[{"to": "*", "via": f"smtp://127.0.0.1:{peer.port}", "tls": forced(authority)}],
+            outbound={"client_certificate": {"certificate": str(own.certificate),
+                                             "key": str(own.key)}})
+        send(server, plain("a letter"), ["carol@partner.example"])
+        assert b'Client CN "mx.example.org", Issuer "Test CA" (verified OK)' in peer.wait_message()
+    finally:
+        peer.stop()
+
+
 # --- By MX ---------------------------------------------------------------------------------------
 
 ZONE = """

@@ -136,6 +136,10 @@ static const struct {
           "YLh1dUR9y6Kja30RrAn7JKnbQG/uEtLMkBgFF2Fuihg=\"}}\n",
      "c.yaml:3: outbound.tls: ca, names and pins are for level: forced; with none, any certificate "
      "will do\n"},
+    {"a client certificate without its key",
+     GOOD "outbound: {client_certificate: {certificate: a.pem}}\n",
+     "c.yaml:3: \"outbound.client_certificate\" takes both; write {certificate: a.pem, key: "
+     "a.key}\n"},
     {"a pin", GOOD "outbound: {tls: {pins: [abc]}}\n",
      "c.yaml:3: outbound.tls.pins: \"abc\" is no SHA-256 of a public key; write 64 hexadecimal "
      "digits, or sha256// and base64\n"},
