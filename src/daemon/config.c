@@ -526,8 +526,10 @@ static void release(struct config *config)
     networks_free(config->verify.forwarders);
     map_free(config->verify.marked);
     config_free_files(config);
-    for (size_t i = 0; i < CONFIG_LISTENER_LIMIT; i++)
+    for (size_t i = 0; i < CONFIG_LISTENER_LIMIT; i++) {
         networks_free(config->proxies[i]);
+        networks_free(config->xclients[i]);
+    }
     networks_free(config->auth.unbanned);
     arena_free(config->arena);
 }

@@ -25,6 +25,7 @@ struct config_listener {
     enum verdict_mode verify;         /* VERDICT_OFF for submission */
     bool has_auth;                    /* people may log in */
     struct networks *proxies;         /* who speaks the PROXY protocol; NULL: nobody */
+    struct networks *xclients;        /* who may say XCLIENT; NULL: nobody */
     struct smtp_server_settings smtp; /* views into the config */
 };
 
@@ -73,7 +74,8 @@ struct config {
     char *hostname;
     struct config_listener *listeners;
     size_t listener_count;
-    struct networks *proxies[CONFIG_LISTENER_LIMIT]; /* of each listener, for its field */
+    /* Of each listener, for its fields. */
+    struct networks *proxies[CONFIG_LISTENER_LIMIT], *xclients[CONFIG_LISTENER_LIMIT];
     struct recipients *recipients;
     struct routes *routes;                   /* local domains included */
     struct networks *relay_networks;         /* `relay: {networks: […]}` */

@@ -26,12 +26,17 @@ static bool is_list(struct schema *schema, const yaml_node_t *node, const char *
 struct draft_listener {
     struct schema_text address;
     unsigned role, auth, tls, verify;
-    yaml_node_t *proxy; /* NULL: not given */
+    yaml_node_t *proxy, *xclient; /* NULL: not given */
 };
 
 static void keep_proxy(struct schema *schema, yaml_node_t *node, void *target)
 {
     ((struct draft_listener *)target)->proxy = node;
+}
+
+static void keep_xclient(struct schema *schema, yaml_node_t *node, void *target)
+{
+    ((struct draft_listener *)target)->xclient = node;
 }
 
 enum { AUTH_BY_ROLE, AUTH_ON, AUTH_OFF };
@@ -57,6 +62,8 @@ static const struct schema_key listener_keys[] = {
      .words = draft_listener_modes, .help = "as verify.mode by default; of mx only"},
     {"proxy", SCHEMA_FORM, 0, NULL, .read = keep_proxy,
      .help = "list of networks whose connections begin with a PROXY header"},
+    {"xclient", SCHEMA_FORM, 0, NULL, .read = keep_xclient,
+     .help = "list of networks that may say XCLIENT"},
 };
 const struct schema_table draft_listener_table = {"listen", listener_keys, COUNT(listener_keys)};
 
@@ -137,6 +144,10 @@ static void add_listener(struct schema *schema, struct draft *draft,
     if (listener->proxy) {
         result.proxies = config->proxies[config->listener_count] = networks_new();
         draft_read_network_list(schema, listener->proxy, "listen.proxy", result.proxies);
+    }
+    if (listener->xclient) {
+        result.xclients = config->xclients[config->listener_count] = networks_new();
+        draft_read_network_list(schema, listener->xclient, "listen.xclient", result.xclients);
     }
     draft->listener_lines[config->listener_count] = line;
     draft->listener_tls[config->listener_count] = listener->tls;

@@ -291,6 +291,12 @@ static struct bytes on_peer(void *context, const void *data)
     return bytes_of(inbound->peer);
 }
 
+static bool may_speak_for_others(const struct config_listener *listener, struct bytes peer)
+{
+    struct ip ip;
+    return listener->xclients && ip_scan(peer, &ip) && networks_have(listener->xclients, &ip);
+}
+
 /* Somebody connects; proxy: by one that has said for whom (NULL: by none). */
 static void admit(struct gate *gate, int fd_owned, struct bytes peer, const struct proxy *proxy)
 {
@@ -331,9 +337,39 @@ static void admit(struct gate *gate, int fd_owned, struct bytes peer, const stru
     }
     smtp_server_allow_login(session_smtp(inbound->session),
                             clear_logins(config, is_known ? peer : BYTES_NONE));
+    if (may_speak_for_others(inbound->listener, peer))
+        smtp_server_allow_xclient(session_smtp(inbound->session));
     list_append(&worker->inbounds, &inbound->link);
     worker->inbound_count++;
     peer_set_count(worker, peer, peer_count(worker, peer) + 1);
+}
+
+/* A proxy that may say so speaks for another client now, or (empty) for nobody it knows, who then
+ * has no rights. */
+static struct smtp_answer on_new_peer(void *context, struct session *session, struct bytes peer)
+{
+    struct worker *worker = context;
+    struct inbound *inbound = session_data(session);
+    const struct config *config = inbound->generation->config;
+    struct bytes old = session_peer(session);
+    log_debug("proxied", LOG_BYTES("proxy", old), LOG_BYTES("client", peer));
+    if (peer.len && peer_count(worker, peer) >= config->limits.sessions_per_address) {
+        struct smtp_answer answer = {421, BYTES("4.7.0"),
+                                     BYTES("too many sessions from your address; please try again "
+                                           "later")};
+        log_refused(inbound, BYTES_NONE, BYTES("sessions-per-address"), &answer);
+        return answer;
+    }
+    if (peer.len) {
+        peer_set_count(worker, old, peer_count(worker, old) - 1);
+        peer_set_count(worker, peer, peer_count(worker, peer) + 1);
+    }
+    login_free(inbound->login);
+    inbound->login = NULL;
+    inbound->may_relay = peer.len && may_relay(config, inbound->listener, peer);
+    if (!smtp_server_is_secure(session_smtp(session)))
+        smtp_server_allow_login(session_smtp(session), clear_logins(config, peer));
+    return fine;
 }
 
 static void on_porch_done(void *context, int fd_owned, const struct proxy *proxy)
@@ -415,7 +451,8 @@ void inbound_init(struct worker *worker)
                                          .closed = on_closed,
                                          .tls = on_tls,
                                          .secured = on_secured,
-                                         .peer = on_peer};
+                                         .peer = on_peer,
+                                         .new_peer = on_new_peer};
 }
 
 void inbound_shut_all(struct worker *worker)

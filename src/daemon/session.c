@@ -110,6 +110,15 @@ static void start_tls(struct session *session)
     stream_start_tls(session->stream, session->host->tls(session->host->context, session));
 }
 
+static void rename_peer(struct session *session)
+{
+    struct bytes peer = smtp_server_new_peer(session->smtp);
+    struct smtp_answer answer = session->host->new_peer(session->host->context, session, peer);
+    if (answer.code / 100 == 2 && peer.len)
+        snprintf(session->peer, sizeof session->peer, "%.*s", BYTES_ARGS(peer));
+    smtp_server_answer(session->smtp, &answer);
+}
+
 /* Does what the machine asks for until it waits: for input, for the host, or for the peer to
  * read. */
 static void step(struct session *session)
@@ -151,6 +160,7 @@ static void step(struct session *session)
             return;
         case SERVER_LOGIN_END: host->logged(host->context, session); continue;
         case SERVER_START_TLS: start_tls(session); return;
+        case SERVER_NEW_PEER: rename_peer(session); continue;
         case SERVER_DROP_BODY: host->drop(host->context, session); continue;
         case SERVER_FLUSH:
             if (flush(session))

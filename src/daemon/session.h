@@ -39,6 +39,9 @@ struct session_host {
     /* The peer's address as text, by the session's data, where the socket leads to a proxy; empty:
      * the socket's own. NULL where there are no proxies. */
     struct bytes (*peer)(void *context, const void *data);
+    /* SERVER_NEW_PEER: it is for another client (empty: not known whom); 250: from now on that is
+     * the session's peer. NULL where no session is allowed XCLIENT. */
+    struct smtp_answer (*new_peer)(void *context, struct session *session, struct bytes peer);
 };
 
 /* Takes over the socket and greets. host and settings are kept, not copied; data is the host's own:

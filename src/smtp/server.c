@@ -19,7 +19,8 @@ struct smtp_server *smtp_server_new(const struct smtp_server_settings *settings,
                                     int64_t now_ms, int64_t wall_ms)
 {
     ASSERT(settings->recipient_limit <= SIZE_MAX / REPLY_ROOM / 2);
-    struct smtp_server *server = memory_new(1, sizeof *server + peer.len);
+    size_t room = peer.len < SMTP_PEER_LIMIT ? SMTP_PEER_LIMIT : peer.len;
+    struct smtp_server *server = memory_new(1, sizeof *server + room);
     server->settings = settings;
     server->now_ms = server->active_ms = now_ms;
     server->wall_ms = wall_ms;
@@ -330,6 +331,7 @@ void smtp_server_answer(struct smtp_server *server, const struct smtp_answer *an
     case SERVER_CHECK_RCPT: server_rcpt_answered(server, answer); break;
     case SERVER_BEGIN_BODY: server_begin_answered(server, answer); break;
     case SERVER_STORE: server_store_answered(server, answer); break;
+    case SERVER_NEW_PEER: server_new_peer_answered(server, answer); break;
     case SERVER_WANT_INPUT:
     case SERVER_FLUSH:
     case SERVER_BODY:

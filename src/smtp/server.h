@@ -69,6 +69,9 @@ enum smtp_server_effect {
     SERVER_START_TLS,  /* the output, if any, is to be sent whole; then the handshake, and
                           smtp_server_secured() or smtp_server_hangup(). What the peer sends
                           meanwhile in clear text is for none but the handshake to read */
+    SERVER_NEW_PEER,   /* a proxy says that it speaks for another client (XCLIENT):
+                          smtp_server_new_peer(); smtp_server_answer(): 250 begins the session anew,
+                          with a greeting */
     SERVER_DROP_BODY,  /* the message begun will not be finished: forget it, step on */
     SERVER_CLOSE,      /* send the output, then close */
 };
@@ -123,6 +126,14 @@ void smtp_server_answer(struct smtp_server *server, const struct smtp_answer *an
  * (RFC 3207, 4.2). Ignored when the session has ended meanwhile. */
 void smtp_server_secured(struct smtp_server *server, int64_t now_ms);
 bool smtp_server_is_secure(const struct smtp_server *server);
+
+/* From now on the peer may say that it speaks for others: XCLIENT is offered (Postfix's
+ * XCLIENT_README). For proxies alone: it decides who may relay. */
+void smtp_server_allow_xclient(struct smtp_server *server);
+/* In SERVER_NEW_PEER: whom the peer speaks for, an address as text, at most SMTP_PEER_LIMIT bytes.
+ * Empty: it does not know. */
+enum { SMTP_PEER_LIMIT = 48 };
+struct bytes smtp_server_new_peer(const struct smtp_server *server);
 
 /* What to send now; the driver says how much of it went out. */
 struct bytes smtp_server_output(const struct smtp_server *server);

@@ -9,6 +9,7 @@
 #include "smtp/command.h"
 #include "smtp/extensions.h"
 #include "smtp/reply.h"
+#include "smtp/xclient.h"
 
 enum { HELO_LIMIT = 255, LIMIT_VALUE_MAX = 999999 /* RFC 9422, 4.1 */ };
 
@@ -138,6 +139,8 @@ static void cmd_ehlo(struct smtp_server *server, struct bytes argument)
     if (is_offering_tls(server))
         add_offer(server, OFFERS_STARTTLS, "250-STARTTLS\r\n");
     add_logins(server);
+    if (server->has_xclient)
+        buf_add(out, BYTES("250-XCLIENT " XCLIENT_ATTRIBUTES "\r\n"));
     add_limits(server);
     if (settings->role == ROLE_SUBMISSION) {
         buf_add(out, BYTES("250-DELIVERBY\r\n"));
@@ -240,6 +243,52 @@ static void cmd_starttls(struct smtp_server *server, struct bytes argument)
     server->asked = SERVER_START_TLS;
 }
 
+static void cmd_xclient(struct smtp_server *server, struct bytes argument)
+{
+    struct xclient xclient;
+    const char *why;
+    if (!server->has_xclient) {
+        server_refuse(server, BYTES("XCLIENT"),
+                      (struct smtp_answer){550, BYTES("5.7.0"), BYTES("You may not say that")});
+        return;
+    }
+    if (!xclient_scan(argument, &xclient, &why)) {
+        server_refuse(server, BYTES("XCLIENT"),
+                      (struct smtp_answer){501, BYTES("5.5.4"), bytes_of(why)});
+        return;
+    }
+    struct buf text = {
+        .at = server->new_peer, .cap = sizeof server->new_peer, .limit = sizeof server->new_peer};
+    if (xclient.has_ip)
+        ip_print(&text, &xclient.ip);
+    server->new_peer_len = text.len;
+    server->asked = SERVER_NEW_PEER;
+}
+
+void server_new_peer_answered(struct smtp_server *server, const struct smtp_answer *answer)
+{
+    if (answer->code / 100 != 2) {
+        reply_add(&server->output, answer->code, answer->status, answer->text);
+        return;
+    }
+    server_forget(server);
+    if (server->new_peer_len) {
+        memcpy(server->peer, server->new_peer, server->new_peer_len);
+        server->peer_len = server->new_peer_len;
+    }
+    server_greet(server);
+}
+
+void smtp_server_allow_xclient(struct smtp_server *server)
+{
+    server->has_xclient = true;
+}
+
+struct bytes smtp_server_new_peer(const struct smtp_server *server)
+{
+    return (struct bytes){server->new_peer, server->new_peer_len};
+}
+
 /* A page that makes a browser talk to a mail server: nothing further is mail (and the request's
  * body might hold commands). */
 static void cmd_http(struct smtp_server *server, struct bytes argument)
@@ -284,6 +333,8 @@ static const struct command {
     {BYTES_INIT("STARTTLS"), cmd_starttls, PHASE_ANY, FOR_ALL,
      LAST_OF_GROUP | NO_ARGUMENT | FINE_IN_CLEAR},
     {BYTES_INIT("AUTH"), server_auth, PHASE_ANY, FOR_ALL, LAST_OF_GROUP},
+    {BYTES_INIT("XCLIENT"), cmd_xclient, PHASE_START | PHASE_GREETED, FOR_SMTP,
+     LAST_OF_GROUP | FINE_IN_CLEAR},
     {BYTES_INIT("GET"), cmd_http, PHASE_ANY, FOR_ALL, FINE_IN_CLEAR},
     {BYTES_INIT("POST"), cmd_http, PHASE_ANY, FOR_ALL, FINE_IN_CLEAR},
     {BYTES_INIT("CONNECT"), cmd_http, PHASE_ANY, FOR_ALL, FINE_IN_CLEAR},

@@ -76,8 +76,11 @@ struct smtp_server {
     struct bytes user_owned;
 
     struct bytes helo_owned;
+    bool has_xclient;
+    size_t new_peer_len;
+    uint8_t new_peer[SMTP_PEER_LIMIT]; /* of the XCLIENT that is asked about */
     size_t peer_len;
-    uint8_t peer[];
+    uint8_t peer[]; /* SMTP_PEER_LIMIT bytes at least */
 };
 
 /* server.c */
@@ -107,6 +110,7 @@ enum phase server_phase(const struct smtp_server *server);
 /* server_command.c */
 
 void server_greet(struct smtp_server *server);
+void server_new_peer_answered(struct smtp_server *server, const struct smtp_answer *answer);
 /* Runs one command line, given without its CRLF. */
 void server_command(struct smtp_server *server, struct bytes line);
 

@@ -145,6 +145,18 @@ static void body(struct run *run)
     buf_add(&run->text, chunk);
 }
 
+static void new_peer(struct run *run)
+{
+    struct bytes peer = smtp_server_new_peer(run->smtp);
+    ASSERT(peer.len <= SMTP_PEER_LIMIT);
+    bool is_fine = hash(peer, run->seed) % 4 > 0;
+    struct smtp_answer answer = {is_fine ? 250 : 421, is_fine ? BYTES("2.0.0") : BYTES("4.7.0"),
+                                 BYTES("so be it")};
+    smtp_server_answer(run->smtp, &answer);
+    if (is_fine)
+        ASSERT(!smtp_server_transaction(run->smtp) && !smtp_server_helo(run->smtp).len);
+}
+
 static void login(struct run *run)
 {
     static const uint8_t signature[32];
@@ -191,6 +203,7 @@ static bool step(struct run *run)
         smtp_server_secured(run->smtp, (int64_t)run->given);
         ASSERT(!smtp_server_transaction(run->smtp) && !smtp_server_helo(run->smtp).len);
         return true;
+    case SERVER_NEW_PEER: new_peer(run); return true;
     case SERVER_DROP_BODY:
         buf_clear(&run->text);
         run->data_at = SIZE_MAX;
@@ -245,6 +258,8 @@ static struct buf play(struct bytes wire, const struct smtp_server_settings *set
     buf_init(&run.text, OUTPUT_LIMIT);
     run.smtp = smtp_server_new(settings, BYTES("192.0.2.1"), 0, 0);
     smtp_server_allow_login(run.smtp, 127);
+    if (seed & 64)
+        smtp_server_allow_xclient(run.smtp);
     while (step(&run))
         continue;
     for (uint32_t lot = seed; run.given < wire.len;) {

@@ -119,3 +119,30 @@ def test_nobody_else_may(launch):
     server = launch()
     assert "500 5.5" in talk(server, V1, b"QUIT\r\n")
     assert not server.events("proxied")
+
+
+# --- XCLIENT -------------------------------------------------------------------------------------
+
+
+def test_xclient_by_swaks(launch):
+    need("swaks")
+    server = launch()
+    server.config["listen"][0]["xclient"] = ["127.0.0.0/8"]
+    server.write_config()
+    server.restart()
+    words = ["swaks", "--server", "127.0.0.1", "--port", str(server.mx), "--from",
+             "bob@far.example", "--helo", "far.example", "--xclient-addr", CLIENT,
+             "--xclient-name", "far.example"]
+    done = subprocess.run([*words, "--to", "ann@example.org"], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"[{CLIENT}]" in server.wait_message("ann@example.org").received
+    assert server.events("accepted")[0]["client"] == CLIENT
+    # That the proxy may relay is not the client's right.
+    server.config["relay"] = {"networks": ["127.0.0.0/8"]}
+    server.write_config()
+    server.command("reload")
+    done = subprocess.run([*words, "--to", "x@elsewhere.example"], capture_output=True, text=True,
+                          timeout=60)
+    assert "550 5.7.1" in done.stdout, done.stdout
+

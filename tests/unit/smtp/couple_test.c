@@ -205,6 +205,7 @@ static void run_server(struct couple *couple)
         case SERVER_BODY: buf_add(&couple->arrived, smtp_server_chunk(couple->server)); continue;
         case SERVER_STORE: store(couple); continue;
         case SERVER_START_TLS: fail(); continue;
+        case SERVER_NEW_PEER: fail(); continue;
         case SERVER_DROP_BODY: buf_clear(&couple->arrived); continue;
         case SERVER_LOGIN:
         case SERVER_LOGIN_END: continue; /* AUTH is not offered */

@@ -224,6 +224,7 @@ static void run(struct driver *driver)
             continue;
         }
         case SERVER_LOGIN_END: trace_login(driver); continue;
+        case SERVER_NEW_PEER: fail(); continue;
         case SERVER_START_TLS:
             buf_add(&driver->trace, BYTES("T:\n"));
             smtp_server_secured(smtp, NOW);
