@@ -47,7 +47,7 @@ static struct generation *generation_new(const struct worker *worker, struct con
     self_init(&generation->self, config_owned);
     recipients_set_directory(config_owned->recipients, worker->directory);
     generation->psl = psl_latest(NULL);
-    generation->outbound_contexts = outbound_contexts_new(config_owned, &worker->signer);
+    generation->outbound_contexts = outbound_contexts_new(config_owned, &worker->signer.signer);
     return generation;
 }
 

@@ -35,7 +35,7 @@ struct worker {
     struct queue *queue;
     struct commit *commit;
     struct keeper_client *keeper;
-    struct keeper_signer signer; /* of incoming TLS */
+    struct keeper_signer signer; /* of TLS */
     const struct directory *directory;
     struct session_host host;
     struct id_source ids;

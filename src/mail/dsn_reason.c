@@ -98,6 +98,12 @@ static const struct row delayed_rows[] = {
         "check the part of the address behind the @ sign."),
     ROW("4.7", "it is later than you asked for.", ""),
     ROW("4.", "their server does not answer.", "check the part of the address behind the @ sign."),
+    ROW("7.4", "it is to go through an encrypted connection only, and their server has none.",
+        "if it is urgent, let the person know in another way."),
+    ROW("7.5", "it is not certain that their server is the right one.",
+        "if it is urgent, let the person know in another way."),
+    ROW("7.8", "the next server on the way does not let us in.",
+        "show this message to your postmaster."),
     ROW("7.", "their server asks us to come back later.", ""),
     ROW("", "their server could not take it.", ""),
 };

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from certificates import Authority
+from authority import Authority
 from letters import plain
 from peers import Dovecot, Postfix
 from server import wait_for
@@ -50,7 +50,7 @@ def smarthost(folder, identity):
 
 def login(launch, folder, authority, port, password=PASSWORD, **route):
     (folder / "password").write_text(password + "\nthe second line is nobody's\n")
-    tls = {"level": "forced", "ca": str(authority.certificate), "names": [NAME]}
+    tls = {"level": "forced", "ca": str(authority.file), "names": [NAME]}
     return launch(routes=[{"to": "*", "via": f"smtp://127.0.0.1:{port}", "user": "us@own.example",
                            "password_file": str(folder / "password"), "tls": tls, **route}])
 

@@ -211,7 +211,7 @@ def test_postfix_sees_our_certificate(folder, launch, authority, identities):
     own = authority.issue("mx.example.org")
     peer = Postfix(folder / "postfix", smtpd_tls_security_level="may", mynetworks="192.0.2.1",
                    smtpd_tls_received_header="yes", smtpd_tls_ask_ccert="yes",
-                   smtpd_tls_CAfile=authority.certificate, smtpd_tls_fingerprint_digest="sha256",
+                   smtpd_tls_CAfile=authority.file, smtpd_tls_fingerprint_digest="sha256",
                    smtpd_recipient_restrictions="permit_tls_all_clientcerts, reject",
                    smtpd_tls_cert_file=identities["good"].certificate,
                    smtpd_tls_key_file=identities["good"].key)
@@ -222,7 +222,7 @@ def test_postfix_sees_our_certificate(folder, launch, authority, identities):
             outbound={"client_certificate": {"certificate": str(own.certificate),
                                              "key": str(own.key)}})
         send(server, plain("a letter"), ["carol@partner.example"])
-        assert b'Client CN "mx.example.org", Issuer "Test CA" (verified OK)' in peer.wait_message()
+        assert b'Client CN "mx.example.org", Issuer "authority" (verified OK)' in peer.wait_message()
     finally:
         peer.stop()
 
@@ -280,3 +280,4 @@ def test_the_sender_hears_why_it_is_late(launch, script):
     notice = server.wait_message("bob@example.org").sent.decode()
     assert "TLS is required, and the server does not offer STARTTLS" in " ".join(notice.split())
     assert "4.7.4" in notice
+    assert "an encrypted connection only, and their server has none" in " ".join(notice.split())

@@ -192,7 +192,7 @@ static enum outcome obey(struct visit *visit, enum smtp_server_effect effect)
     case SERVER_BODY: buf_add(&visit->text, smtp_server_chunk(visit->smtp)); return GO_ON;
     case SERVER_STORE: return on_store(visit);
     case SERVER_START_TLS: break; /* never offered */
-    case SERVER_NEW_PEER: break; /* never offered */
+    case SERVER_NEW_PEER: break;  /* never offered */
     case SERVER_DROP_BODY: buf_clear(&visit->text); return GO_ON;
     case SERVER_LOGIN:
     case SERVER_LOGIN_END: return GO_ON; /* AUTH is not offered */
