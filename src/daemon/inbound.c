@@ -276,13 +276,15 @@ static bool may_relay(const struct config *config, const struct config_listener 
     return listener->role == ROLE_SUBMISSION && is_loopback(peer);
 }
 
+/* Logins that hold for one channel, or for one client certificate. */
+enum { BOUND_LOGINS = 1 << SASL_SCRAM_SHA_256_PLUS | 1 << SASL_EXTERNAL };
+
 /* With what one may log in before TLS: by default with nothing, as a password in clear text is
  * everybody's on the way. */
 static unsigned clear_logins(const struct config *config, struct bytes peer)
 {
-    enum { NEEDS_TLS = 1 << SASL_SCRAM_SHA_256_PLUS | 1 << SASL_EXTERNAL };
     bool is_allowed = config->auth.allows_clear_loopback && is_loopback(peer);
-    return is_allowed ? ~(unsigned)NEEDS_TLS : 0;
+    return is_allowed ? ~(unsigned)BOUND_LOGINS : 0;
 }
 
 static struct bytes on_peer(void *context, const void *data)
@@ -367,8 +369,10 @@ static struct smtp_answer on_new_peer(void *context, struct session *session, st
     login_free(inbound->login);
     inbound->login = NULL;
     inbound->may_relay = peer.len && may_relay(config, inbound->listener, peer);
-    if (!smtp_server_is_secure(session_smtp(session)))
-        smtp_server_allow_login(session_smtp(session), clear_logins(config, peer));
+    /* The channel and the certificate are the proxy's, not the client's. */
+    bool is_secure = smtp_server_is_secure(session_smtp(session));
+    smtp_server_allow_login(session_smtp(session),
+                            is_secure ? ~(unsigned)BOUND_LOGINS : clear_logins(config, peer));
     return fine;
 }
 

@@ -39,7 +39,8 @@ def server(tmp_path_factory):
     server.secure = free_port()
     server.config["listen"][1]["tls"] = "none"
     server.config["listen"].append(
-        {"address": f"127.0.0.1:{server.secure}", "role": "submission", "tls": "required"})
+        {"address": f"127.0.0.1:{server.secure}", "role": "submission", "tls": "required",
+         "xclient": ["127.0.0.1"]})
     server.write_config()
     (server.folder / "jwks.json").write_text(ISSUER.key_set())
     try:
@@ -264,6 +265,18 @@ def test_a_certificate_lets_in_its_account_alone(server):
         assert client.docmd("AUTH", f"EXTERNAL {encoded('Ann@example.org')}")[0] == 235
     with bound(server, server.authority.issue("eve.example")) as client:
         assert client.docmd("AUTH", "EXTERNAL =")[0] == 504
+
+
+def test_a_proxy_does_not_lend_its_certificate(server):
+    with bound(server, server.client) as client:
+        assert client.docmd("XCLIENT", "ADDR=192.0.2.7")[0] == 220
+        client.ehlo()
+        offered = client.esmtp_features["auth"].split()
+        assert "PLAIN" in offered and not {"EXTERNAL", "SCRAM-SHA-256-PLUS"} & set(offered)
+        assert client.docmd("AUTH", "EXTERNAL =")[0] == 504
+        login = encoded(f"\0ann@example.org\0{PASSWORD}")
+        assert client.docmd("AUTH", f"PLAIN {login}")[0] == 235
+    assert server.events("login", client="192.0.2.7", user="ann@example.org")
 
 
 # --- Who is not let in ---------------------------------------------------------------------------
