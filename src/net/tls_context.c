@@ -1,11 +1,12 @@
 #include "net/tls_state.h"
 
+#include <openssl/core_names.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/instant.h"
 #include "base/memory.h"
-
-enum { TICKET_LIFE_S = 2 * 3600 };
 
 /* Forward secret ones only: a server's key never does more than sign. */
 static const char modern_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:"
@@ -137,6 +138,37 @@ static int take_any(int is_good, X509_STORE_CTX *store)
     return 1;
 }
 
+/* Encrypts a new ticket, or decrypts one that came back: 1; 2: it is to be replaced; 0: a full
+ * handshake. */
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                     EVP_MAC_CTX *mac, int is_new)
+{
+    struct tls_tickets *tickets = &((struct tls *)SSL_get_app_data(ssl))->context->tickets;
+    int64_t now_s = instant_steady_ms() / 1000;
+    const struct ticket_key *newest = tls_tickets_newest(tickets, now_s);
+    const struct ticket_key *key = is_new ? newest : tls_tickets_find(tickets, name, now_s);
+    if (!key)
+        return is_new ? -1 : 0;
+    if (is_new) {
+        memcpy(name, key->name, sizeof key->name);
+        if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1)
+            return -1;
+    }
+    uint8_t secret[TICKET_SECRET];
+    char digest[] = "SHA256";
+    memcpy(secret, key->mac, sizeof secret);
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, secret, sizeof secret),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end()};
+    bool is_good = EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv, is_new) &&
+                   EVP_MAC_CTX_set_params(mac, params);
+    OPENSSL_cleanse(secret, sizeof secret);
+    /* A TLS 1.3 client uses a ticket once (RFC 8446, C.4), and needs the next one. */
+    bool is_to_stay = key == newest && (is_new || SSL_version(ssl) < TLS1_3_VERSION);
+    return !is_good ? -1 : is_to_stay ? 1 : 2;
+}
+
 static void set_up_server(struct tls_context *context, const struct tls_server_settings *settings)
 {
     static const uint8_t service[] = "postrider";
@@ -146,6 +178,7 @@ static void set_up_server(struct tls_context *context, const struct tls_server_s
         SSL_CTX_set_verify(ssl, SSL_VERIFY_NONE, take_any);
         (void)SSL_CTX_set_session_id_context(ssl, service, sizeof service - 1);
         SSL_CTX_set_timeout(ssl, TICKET_LIFE_S);
+        (void)SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, on_ticket);
         /* One ticket is enough for a mail client, and it goes out behind the client's Finished:
          * Microsoft's senders break off where one comes before it (RFC 8446, 4.6.1). */
         (void)SSL_CTX_set_num_tickets(ssl, settings->has_no_tickets ? 0 : 1);
@@ -238,5 +271,6 @@ void tls_context_free(struct tls_context *context)
         SSL_CTX_free(context->ssl);
     if (context->library)
         tls_remote_close(context);
+    tls_tickets_done(&context->tickets);
     free(context);
 }

@@ -1,7 +1,7 @@
 /* What the parts of TLS share: tls_context.c (what many connections share), tls.c (one connection),
- * tls_facts.c (what a handshake led to), tls_sessions.c (a client's sessions), tls_words.c
- * (failures in words), tls_remote.c (keys that are elsewhere), tls_identity.c (certificates and
- * keys). Private to them. */
+ * tls_facts.c (what a handshake led to), tls_sessions.c (a client's sessions), tls_tickets.c (keys
+ * of a server's tickets), tls_words.c (failures in words), tls_remote.c (keys that are elsewhere),
+ * tls_identity.c (certificates and keys). Private to them. */
 #pragma once
 
 #include <openssl/ssl.h>
@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "net/tls.h"
 #include "net/tls_link.h"
+#include "net/tls_tickets.h"
 
 /* Servers: certificates for the same names, at most one of each kind of key. */
 struct tls_group {
@@ -29,6 +30,7 @@ struct tls_context {
     OSSL_LIB_CTX *library; /* has the provider of remote keys; NULL: there are none */
     OSSL_PROVIDER *standard, *remote;
     struct map *sessions; /* of a client: SSL_SESSION */
+    struct tls_tickets tickets;
 };
 
 struct tls {
