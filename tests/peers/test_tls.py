@@ -205,6 +205,18 @@ def test_s_nail(server, authority, tmp_path):
     server.wait_message("s-nail@example.org")
 
 
+def test_postfix_verifies_us(server, authority):
+    """As its client side sees us, with a second session that is resumed."""
+    need("posttls-finger")
+    done = subprocess.run(
+        [program("posttls-finger"), "-c", "-r", "1", "-m", "1", "-l", "secure", "-F",
+         str(authority.file), f"[127.0.0.1]:{server.mx}", "mx.example.org"],
+        capture_output=True, text=True, timeout=60)
+    said = done.stdout + done.stderr
+    assert said.count("Verified TLS connection established") == 2, said
+    assert "reusing" in said.lower() or "reused" in said.lower(), said
+
+
 # --- Certificates and versions ---------------------------------------------------------------------
 
 
