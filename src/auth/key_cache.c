@@ -63,8 +63,9 @@ static void keep(struct key_cache *cache, struct bytes name, struct public_key *
     list_init(&kept->link);
     list_append(&cache->all, &kept->link);
     (void)map_add(cache->keys, name, kept);
-    if (map_count(cache->keys) > cache->most)
-        drop(cache, LIST_FIRST(&cache->all, struct kept, link));
+    struct kept *oldest = LIST_FIRST(&cache->all, struct kept, link);
+    if (oldest && map_count(cache->keys) > cache->most)
+        drop(cache, oldest);
 }
 
 const struct public_key *key_cache_view(struct key_cache *cache, const struct dkim_key *key)

@@ -48,8 +48,13 @@ static inline void list_remove(struct list *item)
 #define LIST_FIRST(ring, type, member)                                                             \
     (list_is_empty(ring) ? NULL : CONTAINER((ring)->next, type, member))
 
-/* Walks all items; `item` may be removed (and freed) in the body. */
+/* Walks all items; `item` may be removed (and freed) in the body. The inner loop is there for the
+ * type of `item` alone: it runs once, and where it is left by a break it takes the outer one with
+ * it. */
 #define LIST_EACH(ring, type, member, item)                                                        \
-    for (struct list *item##_at = (ring)->next, *item##_after = item##_at->next;                   \
-         item##_at != (ring); item##_at = item##_after, item##_after = item##_at->next)            \
-        for (type *item = CONTAINER(item##_at, type, member); item; item = NULL)
+    for (struct list *item##_at = (ring)->next, *item##_after = item##_at->next,                   \
+                     *item##_went = (ring)->next;                                                  \
+         item##_went && item##_at != (ring);                                                       \
+         item##_at = item##_after, item##_after = item##_at->next)                                 \
+        for (type *item = (item##_went = NULL, CONTAINER(item##_at, type, member)); item;          \
+             item = NULL, item##_went = (ring)->next)

@@ -99,8 +99,10 @@ bool base64_scan(struct buf *out, struct bytes text, enum base64_alphabet alphab
     static const uint32_t left_over[] = {0, 0xFFFFFF, 0xFFFF, 0xFF};
     if (rest && (!take_digits(text.at + at, rest, alphabet, &bits) || (bits & left_over[rest])))
         return false;
-    for (size_t i = 0; i < rest * 6 / 8; i++)
-        *to++ = (uint8_t)(bits >> (16 - 8 * i));
+    if (rest > 1)
+        *to++ = (uint8_t)(bits >> 16);
+    if (rest > 2)
+        *to = (uint8_t)(bits >> 8);
     buf_grow(out, len);
     return true;
 }

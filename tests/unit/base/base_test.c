@@ -358,6 +358,12 @@ static void list_walks_while_removing(void **state)
             list_remove(&item->link);
     }
     assert_int_equal(sum, 123);
+    int walked = 0;
+    LIST_EACH (&list, struct item, link, item) {
+        if (walked++ == 1)
+            break;
+    }
+    assert_int_equal(walked, 2);
     assert_int_equal(LIST_FIRST(&list, struct item, link)->number, 0);
     assert_ptr_equal(items[0].link.next, &items[2].link);
 }
