@@ -79,10 +79,12 @@ class Exim(Neighbour):
     root = "exim"
     program = "/usr/sbin/exim4"
 
-    def __init__(self, folder, host, name_server):
+    def __init__(self, folder, host, name_server, identity):
         super().__init__(folder)
         self.settle(host, name_server)
+        self.identity = identity
         owner = roots.user_id("exim", "Debian-exim")
+        os.chown(identity.key, owner, -1)
         for name, user in (("spool", owner), ("logs", owner), ("mail", NOBODY.pw_uid)):
             (self.folder / name).mkdir()
             os.chown(self.folder / name, user, -1)
@@ -103,12 +105,14 @@ primary_hostname = {self.name}
 qualify_domain = {self.domain}
 local_interfaces = <; 0.0.0.0 ; ::0
 daemon_smtp_ports = 25
-domainlist local_domains = {self.domain}
+domainlist local_domains = {self.domain} : hosted.example
 hostlist relay_from_hosts = 127.0.0.1
 host_lookup =
 rfc1413_query_timeout = 0s
 keep_environment =
-tls_advertise_hosts =
+tls_advertise_hosts = *
+tls_certificate = {self.identity.certificate}
+tls_privatekey = {self.identity.key}
 dsn_advertise_hosts = *
 smtputf8_advertise_hosts = *
 acl_smtp_rcpt = rcpt
@@ -166,6 +170,8 @@ begin retry
 
 
 class OpenSMTPD(Neighbour):
+    """Without TLS: of Debian's 6.8.0, every handshake fails under OpenSSL 3 (its issue 1171)."""
+
     root = "opensmtpd"
 
     def __init__(self, folder, host, name_server):

@@ -4,9 +4,10 @@ documentation (RFC 5737, RFC 3849, RFC 2606), and exist in the network namespace
 import smtplib
 
 import nets
+from authority import Authority
 from names import Forwarder, Knot
 from neighbours import DovecotNeighbour, Exim, Greylist, OpenSMTPD, PostfixNeighbour
-from peers import need
+from peers import let_others_enter, need
 from server import Postrider, wait_for
 import roots
 
@@ -59,6 +60,7 @@ backup.example. MX 10 good.wild.example.
 backup.example. MX 20 mx.lab.example.
 backup.example. MX 30 other.wild.example.
 hostless.example. MX 10 absent.example.
+hosted.example. MX 10 mx.exim.example.
 text.example. TXT "neither a host nor mail"
 """
 
@@ -98,13 +100,16 @@ class Internet:
                 kind = "AAAA" if ":" in address else "A"
                 records += f"mx.{name}.example. {kind} {address}\n"
         self.names = Knot(folder / "dns", self.dns, (DNS, "2001:db8::53"), records, BOGUS)
+        self.authority = Authority(folder / "authority")
+        let_others_enter(self.authority.folder)
         self.greylist = Greylist(self.postfix, GREYLISTED_TIMES)
         self.neighbours = {
             "postfix": PostfixNeighbour(
                 folder / "postfix", self.postfix, DNS, smtpd_restriction_classes="greylisting",
                 greylisting="check_policy_service inet:127.0.0.1:10031",
                 restrictions=["check_recipient_access inline:{grey@postfix.example=greylisting}"]),
-            "exim": Exim(folder / "exim", self.exim, DNS),
+            "exim": Exim(folder / "exim", self.exim, DNS,
+                         self.authority.issue("mx.exim.example")),
             "opensmtpd": OpenSMTPD(folder / "opensmtpd", self.opensmtpd, DNS),
             "dovecot": DovecotNeighbour(folder / "dovecot", self.dovecot, DNS),
         }
