@@ -4,6 +4,7 @@ takes, to relay all of it to one port, or to deliver it into one Maildir."""
 import functools
 import os
 import pwd
+import shutil
 import tempfile
 
 import roots
@@ -181,7 +182,21 @@ begin retry
 """
 
 
+class EximWithTls(Exim):
+    def settings(self):
+        let_others_enter(certificate().certificate.parent)
+        key = self.folder / "key.pem"  # which its own user reads
+        shutil.copy(certificate().key, key)
+        os.chown(key, roots.user_id("exim", "Debian-exim"), -1)
+        return super().settings().replace(
+            "tls_advertise_hosts =\n",
+            f"tls_advertise_hosts = *\ntls_certificate = {certificate().certificate}\n"
+            f"tls_privatekey = {key}\n")
+
+
 class OpenSMTPD(Apart):
+    """Never with TLS: of Debian's 6.8.0, every handshake fails under OpenSSL 3 (its issue 1171)."""
+
     name, root = "OpenSMTPD", "opensmtpd"
     # It lets five connections wait to be accepted. Of more that come at once, the rest would stand
     # for seconds in TCP's retransmissions, which is all that a run would then measure.
