@@ -260,6 +260,13 @@ static struct bytes to_ascii(struct bytes domain, uint8_t room[HOST_NAME_LIMIT])
     return idna_to_ascii(domain, &out) ? buf_view(&out) : BYTES_NONE;
 }
 
+bool spf_helo_is_domain(struct bytes helo)
+{
+    uint8_t room[HOST_NAME_LIMIT];
+    struct bytes name = to_ascii(helo, room);
+    return is_domain(name) && domain_is_valid(without_dot(name), ADDRESS_ASCII);
+}
+
 struct names {
     uint8_t helo[HOST_NAME_LIMIT], domain[HOST_NAME_LIMIT];
 };

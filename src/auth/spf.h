@@ -63,6 +63,10 @@ struct spf_verdict {
     unsigned terms, voids;      /* how many asked the DNS, and found nothing */
 };
 
+/* Can this name be checked as SPF_HELO: is it a domain of several labels, not an address literal
+ * (RFC 7208, 2.3)? spf_check() says SPF_NONE to others, without a question. */
+bool spf_helo_is_domain(struct bytes helo);
+
 /* The verdict in *out and its result, or SPF_NEEDS_FACTS: then the table has open questions, and
  * *out is not written. Rounds end, whatever is answered. An arena without room costs the verdict's
  * texts only. */

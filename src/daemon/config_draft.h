@@ -13,7 +13,8 @@ struct draft_name {
 
 /* `verify:` while it is being read. */
 struct draft_verify {
-    unsigned mode, reject, quarantine, spf_fail, no_author, no_name, dns_error, received_spf;
+    unsigned mode, reject, quarantine, spf_fail, helo_fail, no_author, no_name, dns_error,
+        received_spf;
     struct draft_name *allow, *sealers; /* the newest first */
     size_t allow_count, sealer_count;
     bool has_trusted;

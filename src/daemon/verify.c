@@ -18,7 +18,7 @@
 enum {
     /* More than SPF's terms, a walk of DMARC and the keys of all signatures take. */
     ROUND_LIMIT = 40,
-    ARENA_CEILING = SPF_ARENA + AUTHOR_ARENA,
+    ARENA_CEILING = 2 * SPF_ARENA + AUTHOR_ARENA,
     PIECE_LIMIT = 1 << 20, /* of text that comes at once */
 };
 
@@ -42,7 +42,7 @@ struct verify {
     struct arena *arena;
     struct ip ip;
     struct bytes client, helo, reverse_path;
-    struct pursuit sender, name, origin;
+    struct pursuit sender, greeting, name, origin;
     /* The text so far. */
     struct section section; /* nothing is kept of it once it was found */
     bool has_section;
@@ -51,7 +51,7 @@ struct verify {
     struct arc_verify *arc;
     /* What was found. */
     struct author author;
-    struct spf_verdict spf;
+    struct spf_verdict spf, helo_spf;
     enum iprev_result iprev;
     struct iprev_names names;
     struct dkim_report signatures;
@@ -135,6 +135,23 @@ static enum step step_sender(struct verify *verify)
     struct spf_query query = query_sender(verify);
     enum spf_result result = spf_check(&query, verify->sender.facts, verify->arena, &verify->spf);
     return result == SPF_NEEDS_FACTS ? STEP_NEEDS_FACTS : STEP_DONE;
+}
+
+static enum step step_greeting(struct verify *verify)
+{
+    struct spf_query query = query_sender(verify);
+    query.identity = SPF_HELO;
+    enum spf_result result =
+        spf_check(&query, verify->greeting.facts, verify->arena, &verify->helo_spf);
+    return result == SPF_NEEDS_FACTS ? STEP_NEEDS_FACTS : STEP_DONE;
+}
+
+/* What SPF says to the name in HELO; of SPF_NEEDS_FACTS where that is no domain. The null
+ * reverse-path stands for that name (RFC 7208, 2.4), which is not checked twice then. */
+static const struct spf_verdict *find_helo(const struct verify *verify)
+{
+    bool is_sender = verify->reverse_path.len == 0 && spf_helo_is_domain(verify->helo);
+    return is_sender ? &verify->spf : &verify->helo_spf;
 }
 
 static enum step step_name(struct verify *verify)
@@ -264,6 +281,15 @@ static size_t list_seals(const struct verify *verify, struct verdict_seal seals[
     return count;
 }
 
+static struct verdict_spf list_spf(const struct spf_verdict *spf)
+{
+    return (struct verdict_spf){.result = spf_result_name(spf->result),
+                                .has_failed = spf->result == SPF_FAIL,
+                                .domain = spf->domain,
+                                .record = spf->record,
+                                .explanation = spf->explanation};
+}
+
 static void reach_verdict(struct verify *verify)
 {
     const struct config *config = verify->generation->config;
@@ -276,11 +302,8 @@ static void reach_verdict(struct verify *verify)
         .has_name = verify->iprev == IPREV_PASS || verify->iprev == IPREV_TEMPERROR,
         .author = &verify->author,
         .dmarc = &verify->dmarc,
-        .spf = {.result = spf_result_name(verify->spf.result),
-                .has_failed = verify->spf.result == SPF_FAIL,
-                .domain = verify->spf.domain,
-                .record = verify->spf.record,
-                .explanation = verify->spf.explanation},
+        .spf = list_spf(&verify->spf),
+        .helo = list_spf(find_helo(verify)),
         .dkim = {.has_signature = verify->signatures.count > 0,
                  .passed = passed,
                  .passed_count = list_passed(verify, passed)},
@@ -295,10 +318,11 @@ static void reach_verdict(struct verify *verify)
 static void settle(struct verify *verify)
 {
     pursue(&verify->sender);
+    pursue(&verify->greeting);
     pursue(&verify->name);
     pursue(&verify->origin);
-    if (!verify->done || !verify->sender.is_done || !verify->name.is_done ||
-        !verify->origin.is_done)
+    if (!verify->done || !verify->sender.is_done || !verify->greeting.is_done ||
+        !verify->name.is_done || !verify->origin.is_done)
         return;
     verify_done *done = verify->done;
     verify->done = NULL;
@@ -309,7 +333,7 @@ static void settle(struct verify *verify)
 
 static void hurry(struct verify *verify)
 {
-    struct pursuit *all[] = {&verify->sender, &verify->name, &verify->origin};
+    struct pursuit *all[] = {&verify->sender, &verify->greeting, &verify->name, &verify->origin};
     verify->is_late = true;
     for (size_t i = 0; i < COUNT(all); i++) {
         resolver_cancel(all[i]->query);
@@ -365,6 +389,14 @@ static struct authres_result tell_spf(const struct verify *verify)
         .comment = spf->problem,
         .properties = {{"smtp.mailfrom", is_null ? BYTES_NONE : verify->reverse_path},
                        {"smtp.helo", is_null ? verify->helo : BYTES_NONE}}};
+}
+
+static struct authres_result tell_helo(const struct verify *verify)
+{
+    return (struct authres_result){.method = "spf",
+                                   .result = spf_result_name(verify->helo_spf.result),
+                                   .comment = verify->helo_spf.problem,
+                                   .properties = {{"smtp.helo", verify->helo}}};
 }
 
 static struct authres_result tell_iprev(const struct verify *verify)
@@ -426,7 +458,7 @@ static struct authres_result tell_dmarc(const struct verify *verify)
 
 void verify_print(const struct verify *verify, struct buf *out)
 {
-    struct authres_result results[DKIM_SIGNATURES_MOST + 5];
+    struct authres_result results[DKIM_SIGNATURES_MOST + 6];
     size_t count = 0;
     if (verify->verdict.action == VERDICT_JUNK)
         trace_junk(out, verify->verdict.rule);
@@ -436,6 +468,8 @@ void verify_print(const struct verify *verify, struct buf *out)
     }
     results[count++] = tell_iprev(verify);
     results[count++] = tell_spf(verify);
+    if (verify->helo_spf.result != SPF_NEEDS_FACTS)
+        results[count++] = tell_helo(verify);
     for (size_t i = 0; i < verify->signatures.count; i++)
         results[count++] = tell_signature(verify, i);
     if (verify->signatures.count == 0)
@@ -460,6 +494,8 @@ void verify_log(const struct verify *verify, uint64_t id)
              LOG_BYTES("record", dmarc->domain),
              LOG_TEXT("spf", spf_result_name(verify->spf.result)),
              LOG_BYTES("spf_domain", verify->spf.domain),
+             LOG_TEXT("spf_helo", spf_result_name(find_helo(verify)->result)),
+             LOG_BYTES("helo", verify->helo),
              LOG_TEXT("dkim", dkim_result_name(verify->signatures.result)),
              LOG_BYTES("dkim_domain", passed_count ? passed[0] : BYTES_NONE),
              LOG_TEXT("arc", arc_result_name(chain->result)),
@@ -524,10 +560,12 @@ struct verify *verify_begin(struct worker *worker, struct generation *generation
     section_init(&verify->section, config->limits.header_bytes + PIECE_LIMIT);
     timer_init(&verify->deadline, worker->loop, on_deadline, verify);
     pursuit_init(&verify->sender, verify, step_sender);
+    pursuit_init(&verify->greeting, verify, step_greeting);
     pursuit_init(&verify->name, verify, step_name);
     pursuit_init(&verify->origin, verify, step_origin);
     list_append(&worker->verifies, &verify->link);
-    verify->sender.is_begun = verify->name.is_begun = true;
+    verify->sender.is_begun = verify->greeting.is_begun = verify->name.is_begun = true;
+    verify->greeting.is_done = verify->reverse_path.len == 0 || !spf_helo_is_domain(verify->helo);
     settle(verify);
     return verify;
 }
@@ -539,6 +577,7 @@ void verify_free(struct verify *verify)
     list_remove(&verify->link);
     timer_clear(&verify->deadline);
     pursuit_done(&verify->sender);
+    pursuit_done(&verify->greeting);
     pursuit_done(&verify->name);
     pursuit_done(&verify->origin);
     dkim_verify_free(verify->dkim);

@@ -134,20 +134,42 @@ static void judge_failure(const struct verdict_query *query, const struct verdic
     buf_add(text, BYTES(". Sign it as that domain, or send through its own servers"));
 }
 
+static void add_spf_record(struct buf *out, const struct verdict_spf *spf)
+{
+    buf_add(out, BYTES(" by its record, "));
+    add_cut(out, spf->record, RECORD_SHOWN);
+}
+
+static void add_explanation(struct buf *out, const struct verdict_spf *spf)
+{
+    if (spf->explanation.len == 0)
+        return;
+    buf_add(out, BYTES(". The domain says: "));
+    add_cut(out, spf->explanation, RECORD_SHOWN);
+}
+
 static void judge_spf(const struct verdict_query *query, const struct verdict_policy *policy,
                       struct buf *text, struct verdict *verdict)
 {
     want(verdict, policy->on_spf_fail, "spf", 550, "5.7.23");
     buf_addf(text, "SPF: %.*s may not send for ", BYTES_ARGS(query->client));
     add_domain(text, query->spf.domain);
-    buf_add(text, BYTES(" by its record, "));
-    add_cut(text, query->spf.record, RECORD_SHOWN);
+    add_spf_record(text, &query->spf);
     buf_add(text, BYTES(". Send through a server that the record names, or have its owner add "
                         "this one"));
-    if (query->spf.explanation.len == 0)
-        return;
-    buf_add(text, BYTES(". The domain says: "));
-    add_cut(text, query->spf.explanation, RECORD_SHOWN);
+    add_explanation(text, &query->spf);
+}
+
+static void judge_helo(const struct verdict_query *query, const struct verdict_policy *policy,
+                       struct buf *text, struct verdict *verdict)
+{
+    want(verdict, policy->on_helo_fail, "helo", 550, "5.7.23");
+    buf_addf(text, "SPF: %.*s may not call itself ", BYTES_ARGS(query->client));
+    add_domain(text, query->helo.domain);
+    add_spf_record(text, &query->helo);
+    buf_add(text, BYTES(". Give the server its own name for EHLO, or have the owner of that one "
+                        "add this address"));
+    add_explanation(text, &query->helo);
 }
 
 static void judge_name(const struct verdict_query *query, const struct verdict_policy *policy,
@@ -205,6 +227,10 @@ static void judge(const struct verdict_query *query, const struct verdict_policy
         judge_unsure(query, text, verdict);
     else if (is_spf_alone(query))
         judge_spf(query, policy, text, verdict);
+    if (verdict->wanted == VERDICT_ACCEPT && query->helo.has_failed) {
+        buf_clear(text);
+        judge_helo(query, policy, text, verdict);
+    }
     if (verdict->wanted == VERDICT_ACCEPT && !query->has_name) {
         buf_clear(text);
         judge_name(query, policy, text, verdict);

@@ -23,9 +23,11 @@ enum verdict_unsure { VERDICT_TAKE_UNSURE, VERDICT_DEFER_UNSURE };
 
 struct verdict_policy {
     /* What is done where the owner says p=reject and p=quarantine; where SPF says fail and no
-     * DMARC record says more; where the client has no name that leads back to it; where the
-     * message has no author, several From fields, or one that cannot be read. */
-    enum verdict_action on_reject, on_quarantine, on_spf_fail, on_no_name, on_no_author;
+     * DMARC record says more; where SPF says fail to the name in HELO; where the client has no name
+     * that leads back to it; where the message has no author, several From fields, or one that
+     * cannot be read. */
+    enum verdict_action on_reject, on_quarantine, on_spf_fail, on_helo_fail, on_no_name,
+        on_no_author;
     enum verdict_unsure on_unsure; /* where the DNS did not answer: never a pass */
     const struct bytes *allow;     /* author domains that are let through, subdomains too */
     size_t allow_count;
@@ -38,6 +40,14 @@ struct verdict_seal {
     bool says_pass;      /* it says that DMARC passed when the message came to the sealer */
 };
 
+struct verdict_spf {
+    const char *result;       /* in words */
+    bool has_failed;          /* it is "fail" */
+    struct bytes domain;      /* of the identity */
+    struct bytes record;      /* may be empty */
+    struct bytes explanation; /* the domain's own words; may be empty */
+};
+
 struct verdict_query {
     enum verdict_mode mode;
     struct bytes client; /* its address, as text */
@@ -45,13 +55,8 @@ struct verdict_query {
     bool has_name;       /* iprev passed, or could not tell just now */
     const struct author *author;
     const struct dmarc_answer *dmarc;
-    struct {
-        const char *result;       /* in words */
-        bool has_failed;          /* it is "fail" */
-        struct bytes domain;      /* of the identity */
-        struct bytes record;      /* may be empty */
-        struct bytes explanation; /* the domain's own words; may be empty */
-    } spf;
+    struct verdict_spf spf;  /* of MAIL FROM; of HELO where that is null */
+    struct verdict_spf helo; /* of HELO, whatever MAIL FROM is */
     struct {
         bool has_signature;
         const struct bytes *passed; /* domains of good signatures */
@@ -64,7 +69,7 @@ struct verdict_query {
 struct verdict {
     enum verdict_action action;
     enum verdict_action wanted; /* what would be done in mode enforce */
-    const char *rule; /* "dmarc", "spf", "reverse-name", "author", "dns": why it is not just
+    const char *rule; /* "dmarc", "spf", "helo", "reverse-name", "author", "dns": why it is not just
                          taken, or would not be; "" */
     const char
         *override; /* "forwarder", "allow", "arc": why what the owner wants is not done; "" */

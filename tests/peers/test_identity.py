@@ -80,10 +80,10 @@ def world(internet, launch):
     return internet
 
 
-def send(server, text, sender, client=STRANGER):
+def send(server, text, sender, client=STRANGER, helo="client.example"):
     """The last reply, as "550 5.7.26 …"."""
     with smtplib.SMTP("127.0.0.1", server.mx, source_address=(client, 0), timeout=60) as session:
-        session.ehlo("client.example")
+        session.ehlo(helo)
         session.mail(sender)
         session.rcpt("ann@example.org")
         code, reply = session.data(text)
@@ -107,6 +107,7 @@ def test_what_is_shown_to_be_its_own_is_taken(world):
     message = server.wait_message("ann@example.org")
     ours, kept = fields_of(message)
     assert ours.startswith("mx.example.org;") and "spf=pass smtp.mailfrom=boss@bank.example" in ours
+    assert "spf=none (client.example does not exist) smtp.helo=client.example" in ours
     assert "dmarc=pass (p=reject at _dmarc.bank.example) header.from=bank.example" in ours
     assert kept.startswith("mx.elsewhere.example;")
     spf, = fields_of(message, "received-spf")
@@ -154,6 +155,35 @@ def test_what_is_not_is_refused_or_junk(world):
     wait_for(lambda: len(in_junk(server)) == 2, 10)
     assert [each["rule"] for each in server.events("verdict", action="junk")] == ["dmarc", "spf"]
     assert len(server.wait_messages("ann@example.org")) == 1
+
+
+def test_the_name_in_helo(world):
+    server = world.server()
+    rows = [  # HELO, reverse-path, client; spf and spf_helo; results that the field has
+        ("bank.example", "a@lists.example", STRANGER, "pass", "fail",
+         ["spf=pass smtp.mailfrom=a@lists.example", "spf=fail smtp.helo=bank.example"]),
+        ("bank.example", "a@shop.example", GOOD, "pass", "pass",
+         ["spf=pass smtp.mailfrom=a@shop.example", "spf=pass smtp.helo=bank.example"]),
+        ("[127.0.0.9]", "a@lists.example", STRANGER, "pass", "",
+         ["spf=pass smtp.mailfrom=a@lists.example"]),
+        ("lists.example", "", STRANGER, "pass", "pass", ["spf=pass smtp.helo=lists.example"]),
+    ]
+    for count, (helo, sender, client, spf, spf_helo, results) in enumerate(rows, 1):
+        text = plain(f"row {count}", sender="a@x.shop.example")
+        assert send(server, text, sender, client, helo).startswith("250 ")
+        message = server.wait_messages("ann@example.org", count)[-1]
+        field, = fields_of(message)
+        found = [each.strip() for each in field.split(";") if each.strip().startswith("spf=")]
+        assert found == results, field
+        verdict = server.events("verdict")[-1]
+        assert (verdict["spf"], verdict.get("spf_helo", ""), verdict["helo"]) == (spf, spf_helo, helo)
+        assert verdict["action"] == "accept"
+    server = world.server(helo_fail="refuse")
+    for sender in ("a@lists.example", ""):
+        assert send(server, plain("forged HELO", sender="a@x.shop.example"), sender,
+                    helo="bank.example").startswith(
+            "550 5.7.23 SPF: 127.0.0.9 may not call itself bank.example by its record, v=spf1 ")
+    assert len(server.events("refused", rule="helo")) == 2
 
 
 def test_another_lmtp_server_is_told_by_a_detail(world):

@@ -561,6 +561,22 @@ static void long_explanations_are_none(void **state)
     facts_free(facts);
 }
 
+static void names_for_helo_by_table(void **state)
+{
+    static const struct {
+        const char *helo;
+        bool is_domain;
+    } names[] = {
+        {"mail.example", true},        {"mail.example.", true}, {"\xc3\xbc.example", true},
+        {"[192.0.2.1]", false},        {"localhost", false},    {"", false},
+        {"[IPv6:2001:db8::1]", false}, {"a..example", false},   {"a_b.example", true},
+        {"a b.example", false},        {"\xff.example", false},
+    };
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (spf_helo_is_domain(bytes_of(names[i].helo)) != names[i].is_domain)
+            fail_msg("%s", names[i].helo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -574,6 +590,7 @@ int main(void)
         cmocka_unit_test(hostile_answers_are_bounded),
         cmocka_unit_test(long_records_are_bounded),
         cmocka_unit_test(long_explanations_are_none),
+        cmocka_unit_test(names_for_helo_by_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -498,6 +498,7 @@ static void what_is_verified(void **state)
     assert_int_equal(policy->on_reject, VERDICT_JUNK);
     assert_int_equal(policy->on_quarantine, VERDICT_JUNK);
     assert_int_equal(policy->on_spf_fail, VERDICT_JUNK);
+    assert_int_equal(policy->on_helo_fail, VERDICT_ACCEPT);
     assert_int_equal(policy->on_no_author, VERDICT_REFUSE);
     assert_int_equal(policy->on_no_name, VERDICT_ACCEPT);
     assert_int_equal(policy->on_unsure, VERDICT_DEFER_UNSURE);

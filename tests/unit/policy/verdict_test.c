@@ -45,6 +45,8 @@ static const struct {
     {"two From fields, forwarded", "2f", "refuse author 550 5.6.0"},
     {"two From fields, sealed", "2a", "refuse author 550 5.6.0"},
     {"no name", "i", "accept"},
+    {"HELO fails", "h", "accept"},
+    {"HELO fails, and SPF too", "0sh", "junk spf"},
 };
 
 static const struct bytes sealers[] = {BYTES_INIT("other.example"), BYTES_INIT("lists.example")};
@@ -82,12 +84,22 @@ static void set_spf(struct verdict_query *query, char letter)
     query->spf.explanation = letter == 'S' ? BYTES("see example.com/why") : BYTES_NONE;
 }
 
+static void set_helo(struct verdict_query *query)
+{
+    query->helo.result = "fail";
+    query->helo.has_failed = true;
+    query->helo.domain = BYTES("mail.example.net");
+    query->helo.record = BYTES("v=spf1 a -all");
+    query->helo.explanation = BYTES("not our server");
+}
+
 static void set(struct scene *scene, char letter)
 {
     struct verdict_query *query = &scene->query;
     switch (letter) {
     case 's':
     case 'S': set_spf(query, letter); break;
+    case 'h': set_helo(query); break;
     case 'd':
     case 'x':
         query->dkim.passed = letter == 'd' ? &example_com : &example_net;
@@ -178,6 +190,11 @@ static void policies_are_kept(void **state)
     check("SPF is refused", "0s", &policy, "refuse spf 550 5.7.23", NULL);
     check("no name", "i", &policy, "refuse reverse-name 550 5.7.25", NULL);
     check("no author", "2", &policy, "junk author", NULL);
+    policy.on_helo_fail = VERDICT_JUNK;
+    check("HELO is junk", "h", &policy, "junk helo", NULL);
+    check("HELO of a forwarder", "hf", &policy, "accept helo forwarder", NULL);
+    check("HELO, but DMARC comes first", "rih", &policy, "junk dmarc", NULL);
+    check("HELO comes before the name", "ih", &policy, "junk helo", NULL);
     check("unsure", "T", &policy, "refuse dns 451 4.7.26", NULL);
     check("unsure, forwarded", "Tf", &policy, "accept dns forwarder", NULL);
     policy.on_no_author = VERDICT_ACCEPT;
@@ -208,6 +225,11 @@ static void replies_say_what_to_do(void **state)
           "SPF: 192.0.2.1 may not send for bounce.example.net by its record, v=spf1 -all. Send "
           "through a server that the record names, or have its owner add this one. The domain "
           "says: see example.com/why");
+    policy.on_helo_fail = VERDICT_REFUSE;
+    check("HELO", "h", &policy, "refuse helo 550 5.7.23",
+          "SPF: 192.0.2.1 may not call itself mail.example.net by its record, v=spf1 a -all. Give "
+          "the server its own name for EHLO, or have the owner of that one add this address. The "
+          "domain says: not our server");
     check("From", "2", &policy, "refuse author 550 5.6.0",
           "From: there is more than one From field. A message needs exactly one From field "
           "(RFC 5322, 3.6), with an address that has a domain; correct it and send again");
@@ -227,14 +249,15 @@ static void long_names_stay_in_bounds(void **state)
     struct buf text;
     struct verdict_policy policy = defaults;
     struct bytes domain = {name, sizeof name};
-    policy.on_spf_fail = VERDICT_REFUSE;
+    policy.on_spf_fail = policy.on_helo_fail = VERDICT_REFUSE;
     memset(name, 'a', sizeof name);
-    for (const char *const *letters = (const char *const[]){"r", "rx", "0S", "T", NULL}; *letters;
-         letters++) {
+    for (const char *const *letters = (const char *const[]){"r", "rx", "0S", "h", "T", NULL};
+         *letters; letters++) {
         buf_init(&text, 2000);
         make(&scene, *letters);
         scene.author.domains[0] = scene.dmarc.author = scene.dmarc.domain = domain;
         scene.query.spf.domain = scene.query.spf.record = scene.query.spf.explanation = domain;
+        scene.query.helo.domain = scene.query.helo.record = scene.query.helo.explanation = domain;
         scene.query.client = BYTES("2001:0db8:1111:2222:3333:4444:5555:6666");
         if (scene.query.dkim.passed_count)
             scene.query.dkim.passed = &domain;
