@@ -26,12 +26,12 @@ struct verification {
     struct dkim_verify *dkim;
     struct arc_verify *arc;
     /* A table for each decision. */
-    struct facts *spf_facts, *name_facts, *message_facts, *dmarc_facts;
+    struct facts *spf_facts, *helo_facts, *name_facts, *message_facts, *dmarc_facts;
     struct dmarc_identifier identifiers[DMARC_IDENTIFIER_LIMIT];
     struct verify_findings findings;
 };
 
-enum { ARENA_LIMIT = AUTHOR_ARENA + SPF_ARENA + 65536 };
+enum { ARENA_LIMIT = AUTHOR_ARENA + 2 * SPF_ARENA + 65536 };
 
 static int complain(const struct error *err, int status)
 {
@@ -96,6 +96,7 @@ static void begin(struct verification *verification)
 {
     verification->arena = arena_new(ARENA_LIMIT);
     verification->spf_facts = facts_new();
+    verification->helo_facts = facts_new();
     verification->name_facts = facts_new();
     verification->message_facts = facts_new();
     verification->dmarc_facts = facts_new();
@@ -109,6 +110,7 @@ static void end(struct verification *verification)
     arc_verify_free(verification->arc);
     body_hash_free(verification->body);
     facts_free(verification->spf_facts);
+    facts_free(verification->helo_facts);
     facts_free(verification->name_facts);
     facts_free(verification->message_facts);
     facts_free(verification->dmarc_facts);
@@ -143,6 +145,19 @@ static void check_spf(struct verification *verification)
     while (spf_check(&findings->spf_query, verification->spf_facts, verification->arena,
                      &findings->spf) == SPF_NEEDS_FACTS)
         verify_dns_answer(verification->dns, verification->spf_facts);
+}
+
+/* Beside the reverse-path; without one that is what check_spf() did. */
+static void check_helo(struct verification *verification)
+{
+    struct verify_findings *findings = &verification->findings;
+    findings->has_helo = true;
+    findings->helo_query = findings->spf_query;
+    findings->helo_query.identity = SPF_HELO;
+    findings->helo_query.mail_from = BYTES_NONE;
+    while (spf_check(&findings->helo_query, verification->helo_facts, verification->arena,
+                     &findings->helo) == SPF_NEEDS_FACTS)
+        verify_dns_answer(verification->dns, verification->helo_facts);
 }
 
 /* Only people are told. */
@@ -257,6 +272,9 @@ static bool check_all(struct verification *verification, struct error *err)
         return false;
     if (plan->has_ip)
         check_spf(verification);
+    if (plan->has_ip && verification->findings.spf_query.mail_from.len &&
+        spf_helo_is_domain(bytes_of(plan->helo)))
+        check_helo(verification);
     if (plan->has_ip && !plan->is_json)
         check_name(verification);
     if (plan->file)

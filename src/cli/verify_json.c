@@ -19,12 +19,10 @@ static json_t *text(struct bytes bytes)
     return string;
 }
 
-static json_t *spf_json(const struct verify_findings *findings)
+static json_t *spf_json(const struct spf_verdict *spf, bool is_checked)
 {
-    const struct spf_verdict *spf = &findings->spf;
-    return json_pack("{s:s,s:o,s:o}", "result",
-                     findings->has_spf ? spf_result_name(spf->result) : "none", "domain",
-                     text(spf->domain), "explanation", text(spf->explanation));
+    return json_pack("{s:s,s:o,s:o}", "result", is_checked ? spf_result_name(spf->result) : "none",
+                     "domain", text(spf->domain), "explanation", text(spf->explanation));
 }
 
 static json_t *dkim_json(const struct dkim_report *report)
@@ -61,7 +59,9 @@ void verify_print_json(const struct verify_findings *findings)
 {
     json_t *root = json_object();
     if (findings->has_spf || findings->has_message)
-        json_object_set_new(root, "spf", spf_json(findings));
+        json_object_set_new(root, "spf", spf_json(&findings->spf, findings->has_spf));
+    if (findings->has_helo)
+        json_object_set_new(root, "spf_helo", spf_json(&findings->helo, true));
     if (findings->has_message) {
         json_object_set_new(root, "dkim", dkim_json(&findings->dkim));
         json_object_set_new(root, "arc", arc_json(&findings->arc));

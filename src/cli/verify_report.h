@@ -13,6 +13,9 @@ struct verify_findings {
     bool has_spf;
     struct spf_query spf_query;
     struct spf_verdict spf;
+    bool has_helo; /* beside a reverse-path that is not null */
+    struct spf_query helo_query;
+    struct spf_verdict helo;
     bool has_iprev;
     enum iprev_result iprev;
     struct iprev_names names;

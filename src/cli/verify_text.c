@@ -153,10 +153,8 @@ static void print_spf_remedy(const struct spf_verdict *spf, const struct ip *ip)
     buf_done(&record);
 }
 
-static void print_spf(const struct verify_findings *findings)
+static void print_spf(const struct spf_query *query, const struct spf_verdict *spf)
 {
-    const struct spf_query *query = &findings->spf_query;
-    const struct spf_verdict *spf = &findings->spf;
     struct buf ip;
     buf_init(&ip, LINE_LIMIT);
     ip_print(&ip, &query->ip);
@@ -368,7 +366,9 @@ static void print_dmarc(const struct verify_findings *findings)
 void verify_print_text(const struct verify_findings *findings)
 {
     if (findings->has_spf)
-        print_spf(findings);
+        print_spf(&findings->spf_query, &findings->spf);
+    if (findings->has_helo)
+        print_spf(&findings->helo_query, &findings->helo);
     if (findings->has_iprev)
         print_name(findings);
     if (findings->has_message) {

@@ -118,6 +118,13 @@ def test_empty_message(zone):
     assert (found["arc"]["result"], found["dmarc"]["result"]) == ("none", "permerror")
 
 
+def test_helo_beside_the_reverse_path(zone):
+    options = [zone, "--json", "--ip=192.0.2.1", "--from=a@open.example"]
+    both = json.loads(verify(*options, "--helo=list.example"))
+    assert both.pop("spf_helo") == {"result": "pass", "domain": "list.example", "explanation": ""}
+    assert both == json.loads(verify(*options, "--helo=[192.0.2.1]"))
+
+
 @pytest.mark.parametrize("words, lines", [
     (["--ip=192.0.3.1", "--from=a@list.example"],
      ['SPF     fail       a@list.example from 192.0.3.1 (HELO )',
@@ -126,6 +133,9 @@ def test_empty_message(zone):
       'list.example explains: 192.0.3.1 may not send for list.example',
       'publish TXT at list.example: v=spf1 ip4:192.0.2.0/24 exp=why.list.example '
       'ip4:192.0.3.1 -all']),
+    (["--ip=192.0.3.1", "--from=a@open.example", "--helo=list.example"],
+     ['SPF     pass       a@open.example from 192.0.3.1 (HELO list.example)',
+      'SPF     fail       HELO list.example from 192.0.3.1']),
     (["--ip=2001:db8::1", "--helo=none.example"],
      ['none.example does not exist', 'publish TXT at none.example: v=spf1 ip6:2001:db8::1 -all']),
     (["--ip=192.0.2.1", "--from=a@bad.example"],
