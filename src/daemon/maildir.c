@@ -66,7 +66,7 @@ void maildir_name(struct maildir_namer *namer, char name[MAILDIR_NAME_LIMIT])
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    snprintf(name, MAILDIR_NAME_LIMIT, "%lld.M%ldP%d_%" PRIu64 ".%s", (long long)now.tv_sec,
+    snprintf(name, MAILDIR_NAME_LIMIT, "%lld.M%06ldP%d_%" PRIu64 ".%s", (long long)now.tv_sec,
              now.tv_nsec / 1000, namer->process, ++namer->count, namer->host);
 }
 
