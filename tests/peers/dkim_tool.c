@@ -9,7 +9,6 @@
  * Paths come on standard input, one a line; messages have CRLF. */
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "base/error.h"
 #include "facts/facts.h"
 #include "facts/zone.h"
+#include "unit/auth/letter.h"
 
 enum { FILE_LIMIT = 16 << 20, PATH = 4096, KEYS = DKIM_SIGN_KEYS_MOST };
 
@@ -46,24 +46,6 @@ static void split(struct bytes text, struct bytes *section, struct bytes *body)
     *body = bytes_from(text, length + 2);
 }
 
-static size_t sign_digest(EVP_PKEY *pkey, const uint8_t *digest, uint8_t *out, size_t len)
-{
-    if (EVP_PKEY_get_base_id(pkey) == EVP_PKEY_ED25519) {
-        EVP_MD_CTX *context = EVP_MD_CTX_new();
-        ASSERT(EVP_DigestSignInit(context, NULL, NULL, NULL, pkey) == 1 &&
-               EVP_DigestSign(context, out, &len, digest, DIGEST_BYTES) == 1);
-        EVP_MD_CTX_free(context);
-        return len;
-    }
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(pkey, NULL);
-    ASSERT(EVP_PKEY_sign_init(context) == 1 &&
-           EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1 &&
-           EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1 &&
-           EVP_PKEY_sign(context, out, &len, digest, DIGEST_BYTES) == 1);
-    EVP_PKEY_CTX_free(context);
-    return len;
-}
-
 static void sign_file(const char *path, const struct dkim_sign_plan *plan, EVP_PKEY **pkeys)
 {
     struct buf text = read_file(path), out;
@@ -76,9 +58,9 @@ static void sign_file(const char *path, const struct dkim_sign_plan *plan, EVP_P
     body_hash_add(body, body_text);
     body_hash_end(body);
     for (size_t i = 0; i < plan->key_count; i++) {
-        uint8_t digest[DIGEST_BYTES], signature[1024];
+        uint8_t digest[DIGEST_BYTES], signature[512];
         dkim_sign_digest(sign, i, digest);
-        size_t len = sign_digest(pkeys[i], digest, signature, sizeof signature);
+        size_t len = sign_digest(pkeys[i], digest, signature);
         dkim_sign_add(sign, i, (struct bytes){signature, len});
     }
     buf_init(&out, 2 * FILE_LIMIT);
