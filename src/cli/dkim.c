@@ -8,7 +8,7 @@
 #include "cli/dkim_store.h"
 #include "cli/paint.h"
 #include "cli/talk.h"
-#include "cli/verify_dns.h"
+#include "cli/dns_client.h"
 #include "daemon/schema.h"
 #include "mail/idna.h"
 
@@ -331,15 +331,15 @@ static bool are_there(struct work *work, struct facts *facts, bool says_why)
 static bool are_published(struct work *work, bool says_why)
 {
     struct error err;
-    struct verify_dns *dns = verify_dns_open(NULL, &work->config->resolver, &err);
+    struct dns_client *dns = dns_client_open(NULL, &work->config->resolver, &err);
     if (!dns)
         return complain(err.text) == EXIT_GOOD;
     struct facts *facts = facts_new();
     (void)are_there(work, facts, false);
-    verify_dns_answer(dns, facts);
+    dns_client_answer(dns, facts);
     bool is_complete = are_there(work, facts, says_why);
     facts_free(facts);
-    verify_dns_close(dns);
+    dns_client_close(dns);
     return is_complete;
 }
 

@@ -11,7 +11,7 @@
 #include "cli/dkim_published.h"
 #include "cli/dkim_store.h"
 #include "cli/paint.h"
-#include "cli/verify_dns.h"
+#include "cli/dns_client.h"
 #include "mail/idna.h"
 
 enum { FINDINGS = 64, TEXT_LIMIT = 4096, ADDRESSES = 4, ROUNDS = 32 };
@@ -30,7 +30,7 @@ struct finding {
 struct survey {
     const struct config *config;
     struct dkim_store store;
-    struct verify_dns *dns;
+    struct dns_client *dns;
     struct facts *facts;
     struct bytes domain;
     struct finding findings[FINDINGS];
@@ -161,7 +161,7 @@ static void check_spf(struct survey *survey, const struct ip *ip, struct finding
     enum spf_result result = SPF_NEEDS_FACTS;
     while ((result = spf_check(&query, facts, arena, &verdict)) == SPF_NEEDS_FACTS) {
         arena_reset(arena);
-        verify_dns_answer(survey->dns, facts);
+        dns_client_answer(survey->dns, facts);
     }
     finding->state = result == SPF_PASS        ? GOOD
                      : result == SPF_NONE      ? MISSING
@@ -352,7 +352,7 @@ static void ask_all(struct survey *survey)
         survey_all(survey);
         if (!facts_next_open(survey->facts, &place, &question))
             break;
-        verify_dns_answer(survey->dns, survey->facts);
+        dns_client_answer(survey->dns, survey->facts);
     }
     survey_spf(survey);
 }
@@ -364,7 +364,7 @@ static int run(struct survey *survey, const struct options *options, bool is_che
         fprintf(stderr, "postrider: %s\n", err.text);
         return EXIT_BAD;
     }
-    survey->dns = is_check ? verify_dns_open(NULL, &survey->config->resolver, &err) : NULL;
+    survey->dns = is_check ? dns_client_open(NULL, &survey->config->resolver, &err) : NULL;
     if (is_check && !survey->dns) {
         fprintf(stderr, "postrider: %s\n", err.text);
         return EXIT_LATER;
@@ -404,7 +404,7 @@ static int survey_domain(const struct options *options, bool is_check)
         forget(&survey);
         facts_free(survey.facts);
         if (survey.dns)
-            verify_dns_close(survey.dns);
+            dns_client_close(survey.dns);
         dkim_store_close(&survey.store);
     } else {
         status = EXIT_CONFIG;

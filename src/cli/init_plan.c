@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "cli/option.h"
 #include "policy/directory.h"
 
 /* The words as they are given; NULL: not given. */
@@ -11,66 +12,31 @@ struct given {
     const char *is_dev, *is_password_stdin, *is_json;
 };
 
-static const struct option {
-    const char *name, *argument; /* NULL: a flag */
-    size_t offset;
-    const char *help;
-} options[] = {
-    {"--dev", NULL, offsetof(struct given, is_dev),
+#define GIVEN(member) offsetof(struct given, member)
+
+static const struct option options[] = {
+    {"--dev", NULL, OPTION_FLAG, GIVEN(is_dev),
      "for development: on this machine alone, with certificates of its own. Needed, as init makes\n"
-     "      no other servers in this version"},
-    {"--folder", "DIR", offsetof(struct given, folder),
-     "where everything goes (the current folder); made if it is not there"},
-    {"--domain", "DOMAIN", offsetof(struct given, domain),
-     "the domain whose mail it takes (example.org)"},
-    {"--hostname", "NAME", offsetof(struct given, hostname), "its own name (mx.DOMAIN)"},
-    {"--user", "ADDRESS", offsetof(struct given, user), "the first account (ann@DOMAIN)"},
-    {"--password-stdin", NULL, offsetof(struct given, is_password_stdin),
-     "read that account's password from standard input; else one is made, and printed once"},
-    {"--port-offset", "N", offsetof(struct given, port_offset),
+     "      no other servers in this version",
+     NULL},
+    {"--folder", "DIR", OPTION_VALUE, GIVEN(folder),
+     "where everything goes (the current folder); made if it is not there", NULL},
+    {"--domain", "DOMAIN", OPTION_VALUE, GIVEN(domain),
+     "the domain whose mail it takes (example.org)", NULL},
+    {"--hostname", "NAME", OPTION_VALUE, GIVEN(hostname), "its own name (mx.DOMAIN)", NULL},
+    {"--user", "ADDRESS", OPTION_VALUE, GIVEN(user), "the first account (ann@DOMAIN)", NULL},
+    {"--password-stdin", NULL, OPTION_FLAG, GIVEN(is_password_stdin),
+     "read that account's password from standard input; else one is made, and printed once", NULL},
+    {"--port-offset", "N", OPTION_VALUE, GIVEN(port_offset),
      "the ports are 25, 465 and 587 and this number (2000, or the next thousand where all three\n"
-     "      are free)"},
-    {"--json", NULL, offsetof(struct given, is_json), "print JSON for programs"},
+     "      are free)",
+     NULL},
+    {"--json", NULL, OPTION_FLAG, GIVEN(is_json), "print JSON for programs", NULL},
 };
 
 void init_plan_print_options(FILE *out)
 {
-    for (size_t i = 0; i < COUNT(options); i++)
-        fprintf(out, "  %s%s%s\n      %s\n", options[i].name, options[i].argument ? " " : "",
-                options[i].argument ? options[i].argument : "", options[i].help);
-}
-
-static const struct option *find_option(const char *word, size_t len)
-{
-    for (size_t i = 0; i < COUNT(options); i++)
-        if (strlen(options[i].name) == len && strncmp(options[i].name, word, len) == 0)
-            return &options[i];
-    return NULL;
-}
-
-/* Takes the option at *at, and its value, which may stand behind a "=". */
-static bool take_option(char **words, size_t count, size_t *at, struct given *given,
-                        struct error *err)
-{
-    const char *word = words[*at];
-    size_t len = strcspn(word, "=");
-    const struct option *option = find_option(word, len);
-    if (!option && word[0] != '-')
-        return error_set(err, 0, "%.80s is no option; a folder is named by --folder", word);
-    if (!option)
-        return error_set(err, 0, "there is no option %.80s", word);
-    const char **place = (const char **)((char *)given + option->offset);
-    if (!option->argument && word[len])
-        return error_set(err, 0, "no value belongs to %s", option->name);
-    if (!option->argument)
-        *place = word;
-    else if (word[len])
-        *place = word + len + 1;
-    else if (++*at == count)
-        return error_set(err, 0, "%s needs a value: %s", option->name, option->argument);
-    else
-        *place = words[*at];
-    return true;
+    option_print(options, COUNT(options), out);
 }
 
 static bool read_host(const char *text, const char *what, char out[HOST_NAME_LIMIT + 1],
@@ -146,10 +112,8 @@ bool init_plan_read(char **words, size_t count, struct init_plan *out, struct er
 {
     struct given given = {.folder = NULL};
     struct init_plan plan = {.folder = NULL};
-    for (size_t i = 0; i < count; i++)
-        if (!take_option(words, count, &i, &given, err))
-            return false;
-    if (!fill(&given, &plan, err))
+    if (!option_read(options, COUNT(options), words, count, &given, NULL, err) ||
+        !fill(&given, &plan, err))
         return false;
     *out = plan;
     return true;

@@ -8,7 +8,7 @@
 #include "base/instant.h"
 #include "base/memory.h"
 #include "cli/command.h"
-#include "cli/verify_dns.h"
+#include "cli/dns_client.h"
 #include "cli/verify_file.h"
 #include "cli/verify_plan.h"
 #include "cli/verify_report.h"
@@ -19,7 +19,7 @@
 struct verification {
     struct verify_plan plan;
     struct config *config;
-    struct verify_dns *dns;
+    struct dns_client *dns;
     struct arena *arena;
     struct buf text; /* the message, with CRLF */
     struct body_hash *body;
@@ -71,7 +71,7 @@ static bool open_dns(struct verification *verification, struct error *err)
             return false;
         settings = config->resolver;
     }
-    verification->dns = verify_dns_open(verification->plan.zone, &settings, err);
+    verification->dns = dns_client_open(verification->plan.zone, &settings, err);
     return verification->dns != NULL;
 }
 
@@ -117,7 +117,7 @@ static void end(struct verification *verification)
     buf_done(&verification->text);
     arena_free(verification->arena);
     if (verification->dns)
-        verify_dns_close(verification->dns);
+        dns_client_close(verification->dns);
     config_free(verification->config);
 }
 
@@ -144,7 +144,7 @@ static void check_spf(struct verification *verification)
     };
     while (spf_check(&findings->spf_query, verification->spf_facts, verification->arena,
                      &findings->spf) == SPF_NEEDS_FACTS)
-        verify_dns_answer(verification->dns, verification->spf_facts);
+        dns_client_answer(verification->dns, verification->spf_facts);
 }
 
 /* Beside the reverse-path; without one that is what check_spf() did. */
@@ -157,7 +157,7 @@ static void check_helo(struct verification *verification)
     findings->helo_query.mail_from = BYTES_NONE;
     while (spf_check(&findings->helo_query, verification->helo_facts, verification->arena,
                      &findings->helo) == SPF_NEEDS_FACTS)
-        verify_dns_answer(verification->dns, verification->helo_facts);
+        dns_client_answer(verification->dns, verification->helo_facts);
 }
 
 /* Only people are told. */
@@ -168,7 +168,7 @@ static void check_name(struct verification *verification)
     findings->has_iprev = true;
     while ((findings->iprev = iprev_check(&verification->plan.ip, facts, &findings->names)) ==
            IPREV_NEEDS_FACTS)
-        verify_dns_answer(verification->dns, facts);
+        dns_client_answer(verification->dns, facts);
 }
 
 static void check_signatures(struct verification *verification)
@@ -195,7 +195,7 @@ static void check_signatures(struct verification *verification)
             arc_verify_finish(verification->arc, facts, now_s, &findings->arc) == ARC_NEEDS_FACTS;
         if (!needs_facts)
             break;
-        verify_dns_answer(verification->dns, facts);
+        dns_client_answer(verification->dns, facts);
     }
     author_find(section, verification->arena, &findings->author);
 }
@@ -204,12 +204,12 @@ static void check_signatures(struct verification *verification)
 static void find_author(struct verification *verification)
 {
     struct buf section;
-    const struct verify_names *names = &verification->plan.header_from;
+    const struct option_list *names = &verification->plan.header_from;
     buf_init(&section, 65536);
     buf_add(&section, BYTES("From: "));
     for (size_t i = 0; i < names->count; i++)
-        buf_addf(&section, "%s%s%s", i ? ", " : "", strchr(names->list[i], '@') ? "" : "x@",
-                 names->list[i]);
+        buf_addf(&section, "%s%s%s", i ? ", " : "", strchr(names->at[i], '@') ? "" : "x@",
+                 names->at[i]);
     buf_add(&section, BYTES("\r\n"));
     author_find(buf_view(&section), verification->arena, &verification->findings.author);
     buf_done(&section);
@@ -241,9 +241,9 @@ static void add_identifiers(struct verification *verification)
                            check->result == DKIM_TEMPERROR);
     }
     for (size_t i = 0; i < plan->spf_pass.count; i++)
-        add_identifier(verification, DMARC_BY_SPF, bytes_of(plan->spf_pass.list[i]), false);
+        add_identifier(verification, DMARC_BY_SPF, bytes_of(plan->spf_pass.at[i]), false);
     for (size_t i = 0; i < plan->dkim_pass.count; i++)
-        add_identifier(verification, DMARC_BY_DKIM, bytes_of(plan->dkim_pass.list[i]), false);
+        add_identifier(verification, DMARC_BY_DKIM, bytes_of(plan->dkim_pass.at[i]), false);
 }
 
 static void check_dmarc(struct verification *verification)
@@ -258,7 +258,7 @@ static void check_dmarc(struct verification *verification)
     add_identifiers(verification);
     while (dmarc_check(query, verification->dmarc_facts, psl, &findings->dmarc) ==
            DMARC_NEEDS_FACTS)
-        verify_dns_answer(verification->dns, verification->dmarc_facts);
+        dns_client_answer(verification->dns, verification->dmarc_facts);
     /* Where there is no record at all, it is its own organization (RFC 9989, 4.10.2). */
     if (findings->dmarc.result == DMARC_NONE && findings->dmarc.organizational.len == 0)
         findings->dmarc.organizational = findings->dmarc.author;

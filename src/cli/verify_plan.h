@@ -2,17 +2,9 @@
 #pragma once
 
 #include <stdint.h>
-#include <stdio.h>
 
-#include "base/error.h"
 #include "base/ip.h"
-
-enum { VERIFY_NAME_LIMIT = 16 }; /* of a repeated option */
-
-struct verify_names {
-    const char *list[VERIFY_NAME_LIMIT];
-    size_t count;
-};
+#include "cli/option.h"
 
 struct verify_plan {
     const char *file;      /* of the message; "-" is standard input; NULL: none */
@@ -22,7 +14,7 @@ struct verify_plan {
     const char *mail_from; /* without < and >; "": the null one, or not given */
     struct ip ip;
     bool has_ip; /* SPF is checked */
-    struct verify_names header_from, dkim_pass, spf_pass;
+    struct option_list header_from, dkim_pass, spf_pass;
     int64_t now_s; /* -1: the time of day */
     bool is_json, is_lf;
 };

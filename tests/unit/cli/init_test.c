@@ -66,7 +66,7 @@ static const struct {
     {"--dev --folder=", "--folder needs a name"},
     {"--dev --folder", "--folder needs a value: DIR"},
     {"--dev=yes", "no value belongs to --dev"},
-    {"--dev try", "try is no option; a folder is named by --folder"},
+    {"--dev try", "try is no option"},
     {"--dev --fast", "there is no option --fast"},
     {"--dev --domain example..org", "example..org is no domain; write one like example.org"},
     {"--dev --domain a:b", "a:b is no domain"},

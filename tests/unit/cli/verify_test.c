@@ -39,11 +39,6 @@ static const struct {
     {"a.eml --json=yes", "no value belongs to --json"},
     {"a.eml --fast", "there is no option --fast"},
     {"a.eml -z", "there is no option -z"},
-    {"--header-from 1 --header-from 2 --header-from 3 --header-from 4 --header-from 5 "
-     "--header-from 6 --header-from 7 --header-from 8 --header-from 9 --header-from 10 "
-     "--header-from 11 --header-from 12 --header-from 13 --header-from 14 --header-from 15 "
-     "--header-from 16 --header-from 17",
-     "--header-from is given more than 16 times"},
 };
 
 static void options_by_table(void **state)

@@ -1,4 +1,4 @@
-#include "cli/verify_dns.h"
+#include "cli/dns_client.h"
 
 #include <stdlib.h>
 
@@ -6,7 +6,7 @@
 #include "cli/verify_file.h"
 #include "facts/zone.h"
 
-struct verify_dns {
+struct dns_client {
     struct zone *zone; /* else the rest */
     struct loop *loop;
     struct resolver *resolver;
@@ -25,23 +25,23 @@ static struct zone *read_zone(const char *path, struct error *err)
     return zone;
 }
 
-struct verify_dns *verify_dns_open(const char *zone, const struct resolver_settings *settings,
+struct dns_client *dns_client_open(const char *zone, const struct resolver_settings *settings,
                                    struct error *err)
 {
-    struct verify_dns *dns = NEW(struct verify_dns);
+    struct dns_client *dns = NEW(struct dns_client);
     if (zone) {
         dns->zone = read_zone(zone, err);
     } else if ((dns->loop = loop_new(err))) {
         dns->resolver = resolver_new(dns->loop, settings, err);
-        dns->until_ms = loop_now_ms(dns->loop) + VERIFY_WAIT_MS;
+        dns->until_ms = loop_now_ms(dns->loop) + DNS_CLIENT_WAIT_MS;
     }
     if (dns->zone || dns->resolver)
         return dns;
-    verify_dns_close(dns);
+    dns_client_close(dns);
     return NULL;
 }
 
-void verify_dns_close(struct verify_dns *dns)
+void dns_client_close(struct dns_client *dns)
 {
     resolver_free(dns->resolver);
     loop_free(dns->loop);
@@ -51,7 +51,7 @@ void verify_dns_close(struct verify_dns *dns)
 
 static void is_answered(void *context)
 {
-    struct verify_dns *dns = context;
+    struct dns_client *dns = context;
     loop_stop(dns->loop);
 }
 
@@ -64,7 +64,7 @@ static void give_up(struct facts *facts)
         facts_answer(facts, question.type, question.name, &late);
 }
 
-void verify_dns_answer(struct verify_dns *dns, struct facts *facts)
+void dns_client_answer(struct dns_client *dns, struct facts *facts)
 {
     if (dns->zone) {
         zone_answer(dns->zone, facts);
