@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,14 +11,13 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/instant.h"
 #include "base/memory.h"
+#include "daemon/notify.h"
 #include "daemon/supervisor_slots.h"
 #include "daemon/token.h"
 #include "policy/keyring.h"
@@ -37,6 +37,8 @@ enum phase {
 struct supervisor {
     const char *config_path;
     struct config *config;
+    struct notify notify;
+    struct inherited inherited;
     struct ground ground;
     struct ports ports;
     struct slots slots;
@@ -51,28 +53,6 @@ struct supervisor {
     } reload;
     uint8_t packet[IPC_PAYLOAD_LIMIT];
 };
-
-/* --- systemd ---------------------------------------------------------------------------------- */
-
-/* sd_notify(3), of which this is all that is needed. */
-static void notify(const char *state)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un place = {.sun_family = AF_UNIX};
-    size_t len = path ? strlen(path) : 0;
-    if (len < 2 || len >= sizeof place.sun_path)
-        return;
-    memcpy(place.sun_path, path, len);
-    if (path[0] == '@')
-        place.sun_path[0] = 0;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-    if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&place, size) < 0)
-        log_warning("notify-failed", LOG_TEXT("reason", strerror(errno)));
-    close(fd);
-}
 
 /* --- The configuration's text ----------------------------------------------------------------- */
 
@@ -195,6 +175,28 @@ static void find_restarts(const struct config *old, const struct config *new, st
                      new->path, rows[i].key);
 }
 
+/* Why it ends, for `systemctl status`: the first line of it. */
+static void tell_failed(const struct notify *notify, struct bytes reasons)
+{
+    struct bytes first, rest;
+    bytes_cut(reasons, '\n', &first, &rest);
+    notify_send(notify, "STATUS=Cannot start: %.*s", BYTES_ARGS(first));
+}
+
+/* The line for `systemctl status`; problems are those of the last reload. A reload may end before
+ * the server was ready, or when it is stopping. */
+static void tell_serving(const struct supervisor *supervisor, struct bytes problems)
+{
+    const struct config *config = supervisor->config;
+    struct bytes first, rest;
+    if (!supervisor->was_ready || supervisor->phase != PHASE_SERVING)
+        return;
+    bytes_cut(problems, '\n', &first, &rest);
+    notify_send(&supervisor->notify, "READY=1\nSTATUS=Serving %s on %s%s%s%.*s", config->hostname,
+                config->listeners[0].address, config->listener_count > 1 ? " and more" : "",
+                first.len ? "; the last reload failed: " : "", BYTES_ARGS(first));
+}
+
 static void log_problems(struct bytes problems)
 {
     struct bytes line;
@@ -216,6 +218,7 @@ static void finish_reload(struct supervisor *supervisor)
         log_error("reload-failed", LOG_TEXT("config", supervisor->config_path));
     else
         log_info("reloaded", LOG_TEXT("config", supervisor->config_path));
+    tell_serving(supervisor, buf_view(problems));
     struct ipc_message reply = {.type = IPC_RELOADED,
                                 .payload = bytes_sub(buf_view(problems), 0, IPC_PAYLOAD_LIMIT),
                                 .fd = -1};
@@ -275,6 +278,8 @@ static void begin_reload(struct supervisor *supervisor, bool is_from_control)
     supervisor->reload.is_under_way = true;
     supervisor->reload.is_from_control = is_from_control;
     supervisor->reload.deadline_ms = instant_steady_ms() + RELOAD_WAIT_MS;
+    if (supervisor->was_ready)
+        notify_reloading(&supervisor->notify);
     int text_fd = -1;
     struct config *config = load(supervisor->config_path, &text_fd, problems);
     if (config)
@@ -314,10 +319,14 @@ static void begin_stop(struct supervisor *supervisor)
         kill_all(supervisor);
         return;
     }
-    log_info("stopping", LOG_INT("drain_ms", supervisor->config->limits.drain_ms));
-    notify("STOPPING=1");
+    int64_t drain_ms = supervisor->config->limits.drain_ms;
+    log_info("stopping", LOG_INT("drain_ms", drain_ms));
+    /* Beyond both grace periods it would be right to kill. */
+    notify_send(&supervisor->notify,
+                "STOPPING=1\nSTATUS=Finishes what is under way\nEXTEND_TIMEOUT_USEC=%" PRId64,
+                (drain_ms + 3 * STOP_GRACE_MS) * 1000);
     supervisor->phase = PHASE_DRAINING;
-    supervisor->stop_ms = instant_steady_ms() + supervisor->config->limits.drain_ms + STOP_GRACE_MS;
+    supervisor->stop_ms = instant_steady_ms() + drain_ms + STOP_GRACE_MS;
     tell_stop(supervisor, true);
     /* With the workers' own gone too, a client is refused, and not left to hang in a backlog. */
     ports_close_listeners(&supervisor->ports);
@@ -358,7 +367,7 @@ static void note_ready(struct supervisor *supervisor, struct slot *slot)
     supervisor->was_ready = true;
     log_info("ready", LOG_INT("pid", getpid()), LOG_INT("workers", supervisor->config->workers),
              LOG_TEXT("config", supervisor->config_path));
-    notify("READY=1");
+    tell_serving(supervisor, (struct bytes){NULL, 0});
 }
 
 static void take_message(struct supervisor *supervisor, struct slot *slot,
@@ -431,6 +440,7 @@ static void note_end(struct supervisor *supervisor, struct slot *slot, int statu
     log_error("start-failed", LOG_TEXT("reason", reason));
     supervisor->cannot_start = true;
     begin_stop(supervisor);
+    tell_failed(&supervisor->notify, bytes_of(reason));
 }
 
 static void reap(struct supervisor *supervisor)
@@ -475,6 +485,8 @@ static int64_t next_ms(const struct supervisor *supervisor)
 {
     bool is_serving = supervisor->phase == PHASE_SERVING;
     int64_t next = is_serving ? INT64_MAX : supervisor->stop_ms;
+    if (supervisor->notify.due_ms < next)
+        next = supervisor->notify.due_ms;
     if (supervisor->reload.is_under_way && supervisor->reload.deadline_ms < next)
         next = supervisor->reload.deadline_ms;
     for (size_t i = 0; is_serving && i < supervisor->slots.count; i++) {
@@ -508,6 +520,7 @@ static void wait_and_hear(struct supervisor *supervisor)
 static void serve(struct supervisor *supervisor)
 {
     for (;;) {
+        notify_watchdog(&supervisor->notify, instant_steady_ms());
         if (supervisor->phase == PHASE_SERVING)
             step_slots(supervisor);
         step_reload(supervisor);
@@ -548,8 +561,9 @@ static bool prepare(struct supervisor *supervisor, struct error *err)
     raise_descriptors();
     if (!watch_signals(supervisor, err) ||
         !ground_open(&supervisor->ground, supervisor->config, err) ||
-        !ports_open(&supervisor->ports, supervisor->config, err))
+        !ports_open(&supervisor->ports, supervisor->config, &supervisor->inherited, err))
         return false;
+    inherited_done(&supervisor->inherited);
     supervisor->slots.token_fd = token_make(err);
     return supervisor->slots.token_fd >= 0;
 }
@@ -572,11 +586,16 @@ int supervisor_run(const char *config_path)
 {
     struct buf problems;
     struct error err;
+    struct inherited inherited;
+    struct notify notify;
     int text_fd = -1;
+    inherited_init(&inherited);
+    notify_init(&notify);
     buf_init(&problems, IPC_PAYLOAD_LIMIT);
     struct config *config = load(config_path, &text_fd, &problems);
     if (!config) {
         fprintf(stderr, "%.*s", BYTES_ARGS(buf_view(&problems)));
+        tell_failed(&notify, buf_view(&problems));
         buf_done(&problems);
         return EX_CONFIG;
     }
@@ -584,6 +603,8 @@ int supervisor_run(const char *config_path)
     struct supervisor *supervisor = NEW(struct supervisor);
     supervisor->config_path = config_path;
     supervisor->config = config;
+    supervisor->notify = notify;
+    supervisor->inherited = inherited;
     supervisor->signal_fd = -1;
     supervisor->ground.lock_fd = -1;
     supervisor->ports = (struct ports){.mailbox = -1, .control = -1};
@@ -599,6 +620,7 @@ int supervisor_run(const char *config_path)
         log_info("stopped", LOG_INT("pid", getpid()));
     } else {
         log_error("start-failed", LOG_TEXT("reason", err.text));
+        tell_failed(&supervisor->notify, bytes_of(err.text));
     }
     clean_up(supervisor);
     return is_good ? 0 : 1;

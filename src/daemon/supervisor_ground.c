@@ -152,6 +152,9 @@ bool ground_become(const struct ground *ground, const char *user, struct error *
     if (ground->has_user && (initgroups(user, ground->gid) != 0 || setgid(ground->gid) != 0 ||
                              setuid(ground->uid) != 0))
         return error_set(err, errno, "become the user %s", user);
+    /* A capability of a unit's (to bind ports, to read keys) would go on to the children. */
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL)
+        return error_set(err, errno, "give up capabilities");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return error_set(err, errno, "give up new rights");
     return true;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 enum { BACKLOG = 4096 }; /* the kernel lowers it to net.core.somaxconn */
 
@@ -74,21 +77,51 @@ static bool is_port_free(const struct config_listener *listener, struct error *e
     return fd >= 0;
 }
 
-static bool open_listeners(struct ports *ports, const struct config *config, struct error *err)
+/* A copy for each worker, so that all are closed alike. */
+static bool share(struct ports *ports, size_t number, int fd_owned, struct error *err)
 {
-    bool is_shared = config->workers > 1;
-    for (size_t i = 0; i < config->listener_count; i++) {
-        const struct config_listener *listener = &config->listeners[i];
-        if (is_shared && !is_port_free(listener, err))
-            return false;
-        for (unsigned worker = 0; worker < config->workers; worker++) {
-            int fd = bind_tcp(listener, is_shared, err);
-            if (fd < 0)
-                return false;
-            ports->listeners[worker][i] = fd;
-        }
+    ports->listeners[0][number] = fd_owned;
+    for (unsigned worker = 1; worker < ports->workers; worker++) {
+        int fd = fcntl(fd_owned, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+            return error_set(err, errno, "share a listening socket");
+        ports->listeners[worker][number] = fd;
     }
     return true;
+}
+
+static bool bind_for_each(struct ports *ports, const struct config_listener *listener,
+                          size_t number, struct error *err)
+{
+    bool is_shared = ports->workers > 1;
+    if (is_shared && !is_port_free(listener, err))
+        return false;
+    for (unsigned worker = 0; worker < ports->workers; worker++) {
+        int fd = bind_tcp(listener, is_shared, err);
+        if (fd < 0)
+            return false;
+        ports->listeners[worker][number] = fd;
+    }
+    return true;
+}
+
+static bool open_listener(struct ports *ports, const struct config_listener *listener,
+                          size_t number, struct inherited *inherited, struct error *err)
+{
+    union place place;
+    int fd = make_place(listener, &place) ? inherited_take(inherited, &place.any) : -1;
+    if (fd >= 0) {
+        log_info("socket-inherited", LOG_TEXT("address", listener->address));
+        return share(ports, number, fd, err);
+    }
+    if (bind_for_each(ports, listener, number, err))
+        return true;
+    if (inherited_has_port(inherited, listener->port))
+        error_set(err, 0,
+                  "listen on %s: the socket that was handed over for port %u has another address "
+                  "(for IPv6 alone, write BindIPv6Only=ipv6-only in its unit)",
+                  listener->address, listener->port);
+    return false;
 }
 
 /* A socket's file outlives its server. It is removed only where nobody answers behind it. */
@@ -129,7 +162,8 @@ static int bind_local(const char *path, uid_t owner, struct error *err)
     return -1;
 }
 
-bool ports_open(struct ports *ports, const struct config *config, struct error *err)
+bool ports_open(struct ports *ports, const struct config *config, struct inherited *inherited,
+                struct error *err)
 {
     struct stat folder;
     *ports = (struct ports){.workers = config->workers,
@@ -139,7 +173,9 @@ bool ports_open(struct ports *ports, const struct config *config, struct error *
     memset(ports->listeners, 0xFF, sizeof ports->listeners); /* all -1 */
     if (stat(config->run_folder, &folder) != 0)
         return error_set(err, errno, "%s", config->run_folder);
-    bool is_good = open_listeners(ports, config, err);
+    bool is_good = true;
+    for (size_t i = 0; is_good && i < config->listener_count; i++)
+        is_good = open_listener(ports, &config->listeners[i], i, inherited, err);
     if (is_good) {
         ports->control = bind_local(config->control_socket, folder.st_uid, err);
         is_good = ports->control >= 0;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "daemon/config.h"
+#include "daemon/inherited.h"
 
 struct ports {
     unsigned workers;
@@ -12,8 +13,10 @@ struct ports {
     int mailbox, control; /* mailbox -1: local mail goes elsewhere */
 };
 
-/* Binds all that the configuration names. False: err names the place; nothing stays open. */
-MUST_CHECK bool ports_open(struct ports *ports, const struct config *config, struct error *err);
+/* Takes the listeners that were inherited, which all workers share, and binds the rest of what the
+ * configuration names. False: err names the place; nothing stays open. */
+MUST_CHECK bool ports_open(struct ports *ports, const struct config *config,
+                           struct inherited *inherited, struct error *err);
 /* Closes the TCP ones: new clients are refused at once. */
 void ports_close_listeners(struct ports *ports);
 /* Closes all and removes the Unix sockets' files. */
