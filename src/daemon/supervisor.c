@@ -48,6 +48,7 @@ struct supervisor {
     int64_t stop_ms; /* children are killed then */
     struct {
         bool is_under_way, is_from_control;
+        bool is_wanted_again; /* the file may have changed since it was read */
         int64_t deadline_ms;
         struct buf problems; /* of the children */
     } reload;
@@ -206,6 +207,8 @@ static void log_problems(struct bytes problems)
     }
 }
 
+static void begin_reload(struct supervisor *supervisor, bool is_from_control);
+
 /* All have answered, or there is nothing to wait for. */
 static void finish_reload(struct supervisor *supervisor)
 {
@@ -218,6 +221,13 @@ static void finish_reload(struct supervisor *supervisor)
         log_error("reload-failed", LOG_TEXT("config", supervisor->config_path));
     else
         log_info("reloaded", LOG_TEXT("config", supervisor->config_path));
+    /* Whoever asked meanwhile wants to know of the file as it stands now, and is answered then. */
+    if (supervisor->reload.is_wanted_again) {
+        supervisor->reload.is_wanted_again = false;
+        buf_clear(problems);
+        begin_reload(supervisor, supervisor->reload.is_from_control);
+        return;
+    }
     tell_serving(supervisor, buf_view(problems));
     struct ipc_message reply = {.type = IPC_RELOADED,
                                 .payload = bytes_sub(buf_view(problems), 0, IPC_PAYLOAD_LIMIT),
@@ -270,8 +280,8 @@ static void begin_reload(struct supervisor *supervisor, bool is_from_control)
     if (supervisor->phase != PHASE_SERVING)
         return;
     if (supervisor->reload.is_under_way) {
-        /* Its end answers this one too: the file is read once more by whoever asks again. */
         supervisor->reload.is_from_control |= is_from_control;
+        supervisor->reload.is_wanted_again = true;
         return;
     }
     struct buf *problems = &supervisor->reload.problems;

@@ -121,6 +121,17 @@ def test_the_signature_holds_where_the_next_host_takes_seven_bits(signer):
     assert email.message_from_bytes(text).get_payload(decode=True) == b"a\nb\rc\0d\r\n"
 
 
+def test_what_has_too_many_fields_to_sign_is_refused_for_good(signer):
+    text = "".join(f"X-Field-{number}: x\r\n" for number in range(2100)).encode() + plain("fields")
+    with pytest.raises(smtplib.SMTPDataError) as refusal:
+        signer.submit(text, to="fields@example.org")
+    assert refusal.value.smtp_code == 552 and b"5.3.4 The header section has more than 2048 fields" in \
+        refusal.value.smtp_error
+    assert signer.server.events("refused", rule="signing", code="552")
+    signer.submit(text.replace(b"bob@example.org", b"bob@unsigned.example"), to="fields@example.org")
+    assert b"X-Field-2099: x" in signer.server.wait_message("fields@example.org").raw
+
+
 def test_who_has_no_key_is_not_signed_for(signer):
     signer.submit(plain("foreign", sender="bob@elsewhere.example"), to="foreign@example.org",
                   sender="bob@elsewhere.example")
@@ -220,7 +231,8 @@ def test_a_server_that_cannot_take_it_up_is_said(signer):
                           capture_output=True, text=True, timeout=30)
     signer.server.config_path.write_text(good)
     del signer.server.config["nonsense"]
-    assert done.returncode == 75 and "nonsense" in done.stderr and name in done.stderr
-    assert "signs as before" in done.stderr
+    said = (done.returncode, done.stdout, done.stderr, signer.server.log_tail())
+    assert done.returncode == 75 and "nonsense" in done.stderr and name in done.stderr, said
+    assert "signs as before" in done.stderr, said
     signer.server.command("reload")
     assert len(signer.server.json("dkim", "list", "shop.example")) == len(keys) + 2
