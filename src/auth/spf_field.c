@@ -56,6 +56,12 @@ static void fold_pair(struct fold *fold, struct buf *word, const char *key, stru
     fold_word(fold, buf_view(word));
 }
 
+/* The null reverse-path stands for the name in HELO (2.4), and has no mailbox to tell. */
+static bool is_of_helo(const struct spf_query *query)
+{
+    return query->identity == SPF_HELO || query->mail_from.len == 0;
+}
+
 /* "(mx.here.example: domain of ann@one.example designates 192.0.2.1 as permitted sender)" */
 static void fold_story(struct fold *fold, struct buf *word, const struct spf_query *query,
                        const struct spf_verdict *verdict, struct bytes ip)
@@ -69,7 +75,6 @@ static void fold_story(struct fold *fold, struct buf *word, const struct spf_que
         [SPF_SOFTFAIL] = {"does not designate", "as permitted sender, but is not sure of it"},
         [SPF_PERMERROR] = {NULL, NULL},
     };
-    bool is_helo = query->identity == SPF_HELO || query->mail_from.len == 0;
     buf_clear(word);
     buf_add_byte(word, '(');
     buf_add(word, is_dot_atom(query->receiver) ? query->receiver : BYTES("unknown"));
@@ -77,7 +82,7 @@ static void fold_story(struct fold *fold, struct buf *word, const struct spf_que
     fold_word(fold, buf_view(word));
     if (words[verdict->result].before) {
         fold_comment(fold, word, BYTES("domain of"));
-        fold_comment(fold, word, is_helo ? query->helo : query->mail_from);
+        fold_comment(fold, word, is_of_helo(query) ? query->helo : query->mail_from);
         fold_comment(fold, word, bytes_of(words[verdict->result].before));
         fold_comment(fold, word, ip);
         fold_comment(fold, word, bytes_of(words[verdict->result].after));
@@ -102,9 +107,8 @@ void spf_print_received(struct buf *out, const struct spf_query *query,
     if (query->receiver.len)
         fold_pair(&fold, &word, "receiver", query->receiver);
     fold_pair(&fold, &word, "client-ip", buf_view(&ip));
-    fold_pair(&fold, &word, "identity",
-              query->identity == SPF_HELO ? BYTES("helo") : BYTES("mailfrom"));
-    if (query->identity == SPF_MAIL_FROM)
+    fold_pair(&fold, &word, "identity", is_of_helo(query) ? BYTES("helo") : BYTES("mailfrom"));
+    if (!is_of_helo(query))
         fold_pair(&fold, &word, "envelope-from", query->mail_from);
     fold_pair(&fold, &word, "helo", query->helo);
     if (is_error)

@@ -34,8 +34,7 @@ static const struct {
      "-all", "",
      "Received-SPF: fail (us.example: domain of foo.example does not designate\r\n"
      "\t192.0.2.1 as permitted sender) receiver=us.example;\r\n"
-     "\tclient-ip=192.0.2.1; identity=mailfrom; envelope-from=\"\";\r\n"
-     "\thelo=foo.example; mechanism=-all;\r\n"},
+     "\tclient-ip=192.0.2.1; identity=helo; helo=foo.example; mechanism=-all;\r\n"},
     {"error", SPF_MAIL_FROM, "192.0.2.1", "foo.example", "a@x.example", "us.example", SPF_PERMERROR,
      "", "in the record of x.example \"moo\" is no mechanism",
      "Received-SPF: permerror (us.example: in the record of x.example \"moo\" is no\r\n"
