@@ -126,6 +126,7 @@ struct config {
         unsigned mechanisms;        /* offered where a listener has auth: bits 1 << SASL_… */
         bool allows_clear_loopback; /* without TLS, on this host */
         bool allows_any_sender;     /* not an account's own addresses only */
+        bool has_results;           /* Authentication-Results says who logged in */
         uint32_t messages_per_day, recipients_per_day; /* 0: any */
         unsigned hash_cost;                            /* of yescrypt, 1-11 */
         struct config_client *certificates;            /* for EXTERNAL */

@@ -16,6 +16,7 @@ enum {
 
 static const char *const cleartext_words[] = {"never", "loopback", NULL};
 static const char *const sender_words[] = {"own", "any", NULL};
+static const char *const switch_words[] = {"off", "on", NULL};
 
 #define AT(member) offsetof(struct draft, auth.member)
 
@@ -34,6 +35,8 @@ static const struct schema_key auth_keys[] = {
      .help = "of an account without a limit of its own; 0: any"},
     {"recipients_per_day", SCHEMA_NUMBER, AT(recipients), "200", 0, UINT32_MAX,
      .help = "that the account never wrote to before; 0: any"},
+    {"results", SCHEMA_WORD, AT(results), "off", .words = switch_words,
+     .help = "on: Authentication-Results tells all who read the message which account sent it"},
     {"certificates", SCHEMA_FORM, 0, NULL, .read = keep_clients,
      .help = "mapping from a client certificate's SHA-256 to its account, for EXTERNAL"},
     {"hash_cost", SCHEMA_NUMBER, AT(hash_cost), "5", 1, 11,
@@ -234,6 +237,7 @@ void draft_build_auth(struct schema *schema, struct draft *draft)
     config->auth.mechanisms = mechanisms;
     config->auth.allows_clear_loopback = auth->cleartext == CLEARTEXT_LOOPBACK;
     config->auth.allows_any_sender = auth->senders == SENDERS_ANY;
+    config->auth.has_results = auth->results;
     config->auth.messages_per_day = (uint32_t)auth->messages;
     config->auth.recipients_per_day = (uint32_t)auth->recipients;
     config->auth.hash_cost = (unsigned)auth->hash_cost;

@@ -23,7 +23,7 @@ struct draft_verify {
 /* `auth:` and `oauth:` as they were read. */
 struct draft_auth {
     unsigned mechanisms, mechanisms_line; /* line 0: none were named */
-    unsigned cleartext, senders;
+    unsigned cleartext, senders, results;
     uint64_t messages, recipients, hash_cost;
     yaml_node_t *clients; /* certificates; NULL: not given */
     bool has_unbanned;

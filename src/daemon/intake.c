@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "auth/authres.h"
+#include "auth/header_hash.h"
 #include "base/memory.h"
 #include "daemon/signing.h"
 #include "daemon/spending.h"
@@ -12,8 +13,10 @@
 #include "mail/header.h"
 #include "mail/submission.h"
 #include "mail/trace.h"
+#include "policy/forged.h"
 
 /* What an envelope of EXPANSION_LIMIT recipients times recipients allowed can need at most. */
+_Static_assert(FIELD_INDEX_LIMIT == 2048, "a refusal's text says so");
 enum {
     INTAKE_ARENA = 64 << 20,
     META_LIMIT = 64 << 20,
@@ -137,15 +140,22 @@ static void check_author(struct intake *intake, struct bytes section)
         refuse(intake, verdict.rule, verdict.code, verdict.status, verdict.text);
 }
 
-/* RFC 6409, 8: what a submission lacks is added. What a mail program claims that we have found out
- * is cut out (RFC 8601, 5). */
+/* Is what it says about itself only a claim (RFC 8601, 5), whether or not the message is checked?
+ * Servers of ours may have found it out before; a mail program never has. */
+static bool is_foreign(const struct intake *intake)
+{
+    return login_rights(intake->login) ||
+           verify_is_stranger(intake->generation->config, session_peer(intake->session));
+}
+
+/* RFC 6409, 8: what a submission lacks is added. */
 static void fix_submission(struct intake *intake, struct bytes section)
 {
     struct bytes authserv_id = bytes_of(intake->generation->config->hostname);
     struct buf honest;
     buf_init(&honest, section.len);
     size_t length = section.len;
-    if (authres_cut(&honest, section, authserv_id))
+    if (forged_cut(&honest, section, authserv_id))
         section = buf_view(&honest);
     const struct envelope *envelope = smtp_server_transaction(session_smtp(intake->session));
     struct submission submission = {
@@ -207,6 +217,13 @@ static void begin_signing(struct intake *intake, struct bytes section, struct by
     intake->signing = signing_new(intake->worker, intake->generation, section);
     if (!intake->signing)
         return;
+    if (!signing_is_possible(intake->signing)) {
+        refuse(
+            intake, "signing", 552, BYTES("5.3.4"),
+            BYTES("The header section has more than 2048 fields, which is more than can be signed "
+                  "for your domain; send it with fewer"));
+        return;
+    }
     buf_init(&text, SIZE_MAX);
     if (!intake->is_whole || !encode(intake, section, body, &text) ||
         !header_end(buf_view(&text), &length)) {
@@ -257,10 +274,11 @@ static void settle_header(struct intake *intake)
     check_author(intake, section);
     if (intake->refusal.code)
         return;
-    if (intake->verify && verify_cut(intake->verify, section, &intake->section))
-        intake->body_skip = section.len;
-    if (intake->listener->role != ROLE_SUBMISSION)
+    if (intake->listener->role != ROLE_SUBMISSION) {
+        if (is_foreign(intake) && forged_cut(&intake->section, section, bytes_of(config->hostname)))
+            intake->body_skip = section.len;
         return;
+    }
     fix_submission(intake, section);
     if (intake->refusal.code)
         return;
@@ -434,6 +452,14 @@ static void stored(struct commit_owner *owner, const struct spool_result *result
     answer(intake, &accepted);
 }
 
+/* Who logged in, for those who read the message (RFC 8601, 2.7.4). */
+static void print_login(const struct intake *intake, struct bytes user, struct buf *out)
+{
+    struct authres_result login = {
+        .method = "auth", .result = "pass", .properties = {{"smtp.auth", user}}};
+    authres_print(out, bytes_of(intake->generation->config->hostname), &login, 1);
+}
+
 /* Everything is there: the record goes to the spool. */
 static void append(struct intake *intake)
 {
@@ -458,6 +484,8 @@ static void append(struct intake *intake)
     trace_received(&prefix, &trace);
     if (intake->verify)
         verify_print(intake->verify, &prefix);
+    if (intake->generation->config->auth.has_results && envelope.user.len)
+        print_login(intake, envelope.user, &prefix);
     buf_add(&prefix, buf_view(&intake->signatures));
     buf_add(&prefix, buf_view(&intake->section));
     ASSERT(!prefix.overflowed);

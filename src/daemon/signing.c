@@ -70,6 +70,11 @@ struct signing *signing_new(struct worker *worker, struct generation *generation
     return signing;
 }
 
+bool signing_is_possible(const struct signing *signing)
+{
+    return signing->sign != NULL;
+}
+
 void signing_free(struct signing *signing)
 {
     if (!signing)

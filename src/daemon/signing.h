@@ -10,6 +10,8 @@ struct signing;
  * blank line. NULL: there is no key for its author's domain, and nothing is to be signed. */
 struct signing *signing_new(struct worker *worker, struct generation *generation,
                             struct bytes section);
+/* False: the section has more fields than can be signed (FIELD_INDEX_LIMIT); no key could ever. */
+bool signing_is_possible(const struct signing *signing);
 /* Forgets it; answers of the keeper come to nothing. */
 void signing_free(struct signing *signing);
 /* The body as it comes, without the blank line in front of it. */

@@ -10,7 +10,6 @@
 #include "auth/spf_field.h"
 #include "base/memory.h"
 #include "facts/facts.h"
-#include "mail/header.h"
 #include "mail/idna.h"
 #include "mail/section.h"
 #include "mail/trace.h"
@@ -465,6 +464,9 @@ void verify_print(const struct verify *verify, struct buf *out)
     if (verify->generation->config->verify.has_received_spf) {
         struct spf_query query = query_sender(verify);
         spf_print_received(out, &query, &verify->spf);
+        query.identity = SPF_HELO;
+        if (verify->helo_spf.result != SPF_NEEDS_FACTS)
+            spf_print_received(out, &query, &verify->helo_spf);
     }
     results[count++] = tell_iprev(verify);
     results[count++] = tell_spf(verify);
@@ -503,24 +505,6 @@ void verify_log(const struct verify *verify, uint64_t id)
              LOG_TEXT("reason", dmarc->reason ? dmarc->reason : ""));
 }
 
-bool verify_cut(const struct verify *verify, struct bytes section, struct buf *out)
-{
-    struct buf plain;
-    struct header_field field;
-    size_t length = section.len;
-    buf_init(&plain, length);
-    for (struct bytes rest = section; header_next(&rest, &field);)
-        if (!trace_is_junk_name(field.name))
-            buf_add(&plain, field.whole);
-    if (plain.len < length)
-        section = buf_view(&plain);
-    bool has_forged = authres_cut(out, section, bytes_of(verify->generation->config->hostname)) > 0;
-    if (plain.len < length && !has_forged)
-        buf_add(out, section);
-    buf_done(&plain);
-    return has_forged || section.len < length;
-}
-
 struct bytes verify_client_name(const struct verify *verify)
 {
     return verify->names.count ? verify->names.list[0] : BYTES_NONE;
@@ -528,10 +512,11 @@ struct bytes verify_client_name(const struct verify *verify)
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-static bool is_checked(const struct config *config, const struct verify_claim *claim, struct ip *ip)
+bool verify_is_stranger(const struct config *config, struct bytes client)
 {
-    return claim->mode != VERDICT_OFF && ip_scan(claim->client, ip) &&
-           !networks_have(config->relay_networks, ip) && !networks_have(config->verify.trusted, ip);
+    struct ip ip;
+    return ip_scan(client, &ip) && !networks_have(config->relay_networks, &ip) &&
+           !networks_have(config->verify.trusted, &ip);
 }
 
 /* Cut to nothing without room, which SMTP's limits leave. */
@@ -546,7 +531,8 @@ struct verify *verify_begin(struct worker *worker, struct generation *generation
 {
     struct ip ip;
     const struct config *config = generation->config;
-    if (!is_checked(config, claim, &ip))
+    if (claim->mode == VERDICT_OFF || !verify_is_stranger(config, claim->client) ||
+        !ip_scan(claim->client, &ip))
         return NULL;
     struct verify *verify = NEW(struct verify);
     verify->worker = worker;

@@ -17,6 +17,10 @@ struct verify_claim {
     struct bytes helo, reverse_path;
 };
 
+/* Is the client at that address none of ours: neither in relay.networks nor in
+ * verify.trusted_networks? */
+bool verify_is_stranger(const struct config *config, struct bytes client);
+
 /* Begins with the sender. NULL: what comes from this client is not checked. */
 struct verify *verify_begin(struct worker *worker, struct generation *generation,
                             const struct verify_claim *claim);
@@ -44,10 +48,6 @@ void verify_print(const struct verify *verify, struct buf *out);
 struct bytes verify_client_name(const struct verify *verify);
 /* Logs what was found, in one line. */
 void verify_log(const struct verify *verify, uint64_t id);
-
-/* At any time: appends the header section without fields that only pretend to be ours. False: there
- * are none, and nothing is appended. */
-MUST_CHECK bool verify_cut(const struct verify *verify, struct bytes section, struct buf *out);
 
 /* Nothing more is waited for: what is not known counts as a temporary error. */
 void verify_hurry_all(struct worker *worker);

@@ -140,11 +140,21 @@ def test_s_nail_logs_in(server):
 
 
 def test_smtplib_logs_in(server):
-    with smtplib.SMTP("127.0.0.1", server.submission, timeout=30) as client:
-        client.login("eve@example.org", "ascii only")
-        client.sendmail("eve@example.org", ["smtplib@example.org"],
-                        plain("smtplib", sender="eve@example.org"))
-    server.wait_message("smtplib@example.org")
+    def submit(to):
+        with smtplib.SMTP("127.0.0.1", server.submission, timeout=30) as client:
+            client.login("eve@example.org", "ascii only")
+            client.sendmail("eve@example.org", [to], plain("smtplib", sender="eve@example.org"))
+        return server.wait_message(to).raw
+    # Who reads a message learns which account sent it when that is wanted only.
+    assert b"Authentication-Results" not in submit("smtplib@example.org")
+    server.config["auth"]["results"] = "on"
+    server.write_config()
+    server.command("reload")
+    assert b"\nAuthentication-Results: mx.example.org;\n\tauth=pass smtp.auth=eve@example.org\n" in \
+        submit("results@example.org")
+    server.config["auth"]["results"] = "off"
+    server.write_config()
+    server.command("reload")
 
 
 @pytest.mark.parametrize("mechanism", ["OAUTHBEARER", "XOAUTH2"])

@@ -110,8 +110,9 @@ def test_what_is_shown_to_be_its_own_is_taken(world):
     assert "spf=none (client.example does not exist) smtp.helo=client.example" in ours
     assert "dmarc=pass (p=reject at _dmarc.bank.example) header.from=bank.example" in ours
     assert kept.startswith("mx.elsewhere.example;")
-    spf, = fields_of(message, "received-spf")
-    assert spf.startswith("pass ") and "client-ip=127.0.0.2" in spf
+    spf, helo = fields_of(message, "received-spf")
+    assert spf.startswith("pass ") and "client-ip=127.0.0.2; identity=mailfrom" in spf
+    assert helo.startswith("none ") and "identity=helo;\thelo=client.example" in helo
     assert not fields_of(message, "x-postrider-junk")
     assert message.sent.endswith((KEPT.encode() + text).replace(b"\r\n", b"\n"))
     verdict, = server.events("verdict")
@@ -291,6 +292,18 @@ def test_mail_programs_find_nothing_out(world):
     message = server.wait_message("ann@example.org")
     assert fields_of(message) == [KEPT.split(": ", 1)[1].strip()]
     assert message.sent == (KEPT.encode() + text).replace(b"\r\n", b"\n")
+    assert not server.events("verdict")
+
+
+def test_forged_results_are_cut_where_nothing_is_checked(world):
+    server = world.server(mode="off", trusted_networks=[f"{GOOD}/32"])
+    text = plain("forged results", sender="boss@bank.example")
+    assert send(server, "".join(FORGED).encode() + KEPT.encode() + text,
+                "boss@bank.example").startswith("250 ")
+    assert server.wait_message("ann@example.org").sent == (KEPT.encode() + text).replace(b"\r\n", b"\n")
+    assert send(server, FORGED[0].encode() + text, "boss@bank.example", GOOD).startswith("250 ")
+    assert FORGED[0].encode().replace(b"\r\n", b"\n") in \
+        server.wait_messages("ann@example.org", 2)[1].raw, "a server of ours is believed"
     assert not server.events("verdict")
 
 
