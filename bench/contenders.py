@@ -25,10 +25,10 @@ class Postrider(server.Postrider):
 
     def __init__(self, folder, sink=None, sync="durable", **config):
         """Without a sink nobody listens at the next hop: its lane is suspended, the queue fills."""
-        super().__init__(
-            folder, spool={"path": "spool", "sync": sync}, relay={"networks": ["127.0.0.0/8"]},
-            routes=[{"to": "*", "via": f"smtp://127.0.0.1:{sink or free_port()}"}],
-            limits={"sessions_per_address": 20000, "drain": "1s"}, **config)
+        super().__init__(folder, **{
+            "spool": {"path": "spool", "sync": sync}, "relay": {"networks": ["127.0.0.0/8"]},
+            "routes": [{"to": "*", "via": f"smtp://127.0.0.1:{sink or free_port()}"}],
+            "limits": {"sessions_per_address": 20000, "drain": "1s"}, **config})
         self.port = self.mx
         self.new = self.maildir(self.here) / "new"
 

@@ -18,8 +18,13 @@
 #include "cli/bench_sender.h"
 #include "cli/bench_sink.h"
 #include "cli/command.h"
+#include "cli/verify_file.h"
 
-enum { TICK_MS = 1000, PARENT_TICK_US = 100 * 1000 };
+enum {
+    TICK_MS = 1000,
+    PARENT_TICK_US = 100 * 1000,
+    LETTER_LIMIT = 64 << 20, /* bytes of a message that is given */
+};
 
 /* What one process does; figures in memory that all share. */
 struct figures {
@@ -29,6 +34,7 @@ struct figures {
 
 struct bench {
     const struct bench_plan *plan;
+    struct bytes letter; /* to send, with CRLF; empty: made up */
     struct figures *figures;
     uint64_t share, run;
     bool is_quiet; /* a parent shows the progress */
@@ -167,6 +173,7 @@ static void open_sender(struct bench *bench)
     struct bench_sender_settings settings = {
         .loop = bench->loop,
         .plan = bench->plan,
+        .letter = bench->letter,
         .tally = &bench->figures->tally,
         .ids = bench->plan->mode == BENCH_RELAY ? &bench->ids : NULL,
         .run = bench->run,
@@ -332,36 +339,41 @@ static bool bind_sinks(struct bench_plan *plan, int *listeners, struct error *er
     return true;
 }
 
+/* The message that is to be sent, with CRLF. */
+static bool read_letter(const char *path, struct buf *out, struct error *err)
+{
+    struct buf raw;
+    buf_init(&raw, LETTER_LIMIT);
+    bool is_read = verify_file_read(path, &raw, err);
+    verify_file_add_cr(out, buf_view(&raw));
+    buf_done(&raw);
+    if (!is_read)
+        return error_wrap(err, "%s", path);
+    return out->len > 0 || error_set(err, 0, "%s: there is no message in it", path);
+}
+
 static int complain(const struct error *err, int status)
 {
     fprintf(stderr, "postrider: %s\n", err->text);
     return status;
 }
 
-static int bench_main(enum bench_mode mode, char **arguments, size_t count)
+/* Does it all: with one process, or with several that share the work. */
+static int do_work(const struct bench_plan *plan, struct bytes letter, const int *listeners)
 {
     struct error err = {0};
-    struct bench_plan plan;
-    int listeners[BENCH_PROCESSES_MOST] = {0};
-    if (!bench_plan_read(mode, arguments, count, &plan, &err))
-        return complain(&err, EXIT_USAGE);
-    /* What sessions log of their peers is not asked for here. */
-    log_init("bench", LOG_ERROR, LOG_LOGFMT);
-    raise_descriptors();
-    if (!bind_sinks(&plan, listeners, &err))
-        return complain(&err, EXIT_LATER);
-    size_t size = plan.processes * sizeof(struct figures);
+    size_t size = plan->processes * sizeof(struct figures);
     struct figures *figures =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ASSERT(figures != MAP_FAILED);
-    struct bench bench = {.plan = &plan, .figures = figures, .run = draw_run()};
-    if (mode == BENCH_RELAY)
-        bench_ids_init(&bench.ids, plan.count, (size_t)plan.recipients);
-    bool is_good = plan.processes > 1 ? run_children(&bench, listeners, &err)
-                                      : bench_run(&bench, listeners[0], &err);
+    struct bench bench = {.plan = plan, .letter = letter, .figures = figures, .run = draw_run()};
+    if (plan->mode == BENCH_RELAY)
+        bench_ids_init(&bench.ids, plan->count, (size_t)plan->recipients);
+    bool is_good = plan->processes > 1 ? run_children(&bench, listeners, &err)
+                                       : bench_run(&bench, listeners[0], &err);
     bench_report_progress_end();
     struct figures *sum = NEW(struct figures);
-    merge(sum, figures, plan.processes);
+    merge(sum, figures, plan->processes);
     bench.figures = sum;
     struct bench_report report = report_of(&bench);
     int status = is_good ? bench_report_status(&report) : complain(&err, EXIT_LATER);
@@ -370,6 +382,28 @@ static int bench_main(enum bench_mode mode, char **arguments, size_t count)
     bench_ids_done(&bench.ids);
     free(sum);
     munmap(figures, size);
+    return status;
+}
+
+static int bench_main(enum bench_mode mode, char **arguments, size_t count)
+{
+    struct error err = {0};
+    struct bench_plan plan;
+    struct buf letter;
+    int listeners[BENCH_PROCESSES_MOST] = {0}, status;
+    if (!bench_plan_read(mode, arguments, count, &plan, &err))
+        return complain(&err, EXIT_USAGE);
+    buf_init(&letter, 2 * (size_t)LETTER_LIMIT);
+    /* What sessions log of their peers is not asked for here. */
+    log_init("bench", LOG_ERROR, LOG_LOGFMT);
+    raise_descriptors();
+    if (plan.letter && !read_letter(plan.letter, &letter, &err))
+        status = complain(&err, EXIT_USAGE);
+    else if (!bind_sinks(&plan, listeners, &err))
+        status = complain(&err, EXIT_LATER);
+    else
+        status = do_work(&plan, buf_view(&letter), listeners);
+    buf_done(&letter);
     return status;
 }
 

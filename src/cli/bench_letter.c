@@ -17,6 +17,7 @@ struct bench_letters {
     uint64_t run;
     int64_t date_s; /* of the date below */
     struct buf date, header;
+    struct buf given; /* room for a token, then the message to send; empty: it is made up */
     uint8_t text[HEADER_LIMIT + FILLER]; /* room for a header, then the filler */
 };
 
@@ -29,7 +30,7 @@ static void fill_line(uint8_t *at)
     memcpy(at, filler, LINE);
 }
 
-struct bench_letters *bench_letters_new(uint64_t run)
+struct bench_letters *bench_letters_new(uint64_t run, struct bytes given)
 {
     struct bench_letters *letters = NEW(struct bench_letters);
     letters->run = run;
@@ -38,6 +39,10 @@ struct bench_letters *bench_letters_new(uint64_t run)
     buf_init(&letters->header, HEADER_LIMIT);
     for (size_t at = 0; at < FILLER; at += LINE)
         fill_line(letters->text + HEADER_LIMIT + at);
+    buf_init(&letters->given, BENCH_TOKEN_LIMIT + given.len);
+    if (given.len && buf_reserve(&letters->given, BENCH_TOKEN_LIMIT))
+        buf_grow(&letters->given, BENCH_TOKEN_LIMIT);
+    buf_add(&letters->given, given);
     return letters;
 }
 
@@ -47,6 +52,7 @@ void bench_letters_free(struct bench_letters *letters)
         return;
     buf_done(&letters->date);
     buf_done(&letters->header);
+    buf_done(&letters->given);
     free(letters);
 }
 
@@ -75,9 +81,24 @@ static void write_header(struct bench_letters *letters, uint64_t number, struct 
     ASSERT(!header->overflowed);
 }
 
+/* Writes the token right in front of the message, over the one of the message before. */
+static struct bytes begin_given(struct bench_letters *letters, uint64_t number)
+{
+    struct buf *header = &letters->header;
+    buf_clear(header);
+    bench_token_print(header, letters->run, number);
+    uint8_t *begin = letters->given.at + BENCH_TOKEN_LIMIT - header->len;
+    memcpy(begin, header->at, header->len);
+    return (struct bytes){begin, letters->given.len - BENCH_TOKEN_LIMIT + header->len};
+}
+
 uint64_t bench_letter_begin(struct bench_letters *letters, uint64_t number, struct bytes from,
                             struct bytes to, int64_t now_ms, uint64_t size, struct bytes *first)
 {
+    if (letters->given.len) {
+        *first = begin_given(letters, number);
+        return first->len;
+    }
     write_header(letters, number, from, to, now_ms);
     size_t header = letters->header.len;
     uint64_t body = size > header ? size - header : 0;

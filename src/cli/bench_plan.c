@@ -66,6 +66,8 @@ static const struct option {
     {"--from", "PATTERN", FOR_SENDERS, TEXT, OWN(from), 0, 0, "sender (bench@example.org)"},
     {"--size", "SIZE", FOR_SENDERS, TEXT, OWN(size), 0, 0,
      "of a message: 4K, 1K-64K, or weights 70:2K,25:8K-32K,5:1M (4K)"},
+    {"--letter", "FILE", FOR_SENDERS, TEXT, PLAN(letter), 0, 0,
+     "a message to send as it is, over and over, its number in front (-: standard input)"},
     {"--rate", "R", FOR_SENDERS, RATE, PLAN(rate_milli), 0, 0,
      "messages a second by schedule, whatever the server does (as fast as it goes)"},
     {"--arrivals", "poisson|even", FOR_SENDERS, ARRIVALS, PLAN(arrivals), 0, 0,

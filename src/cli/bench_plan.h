@@ -49,6 +49,7 @@ struct bench_plan {
     int64_t duration_ms, timeout_ms, wait_ms;
     struct bench_pattern from, to;
     struct bench_sizes sizes;
+    const char *letter; /* a file with the message to send; NULL: it is made up */
     /* How the sink misbehaves. Chances are in thousandths of a percent. */
     int64_t delay_ms, greylist_ms;
     uint64_t tempfail, reject, drop, max_messages;

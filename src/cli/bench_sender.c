@@ -169,7 +169,8 @@ static void address(struct caller *caller)
 static void begin_message(struct caller *caller)
 {
     address(caller);
-    caller->size = bench_sizes_draw(&plan_of(caller)->sizes, &caller->sender->seed);
+    size_t given = caller->sender->settings.letter.len;
+    caller->size = given ? given : bench_sizes_draw(&plan_of(caller)->sizes, &caller->sender->seed);
     caller->left = UINT64_MAX;
     caller->is_text_out = false;
     caller->has_begun = true;
@@ -763,7 +764,7 @@ struct bench_sender *bench_sender_new(const struct bench_sender_settings *settin
         .data_end_timeout_ms = plan->timeout_ms,
     };
     sender->tls = plan->has_tls ? bench_tls_client() : NULL;
-    sender->letters = bench_letters_new(settings->run);
+    sender->letters = bench_letters_new(settings->run, settings->letter);
     sender->next_id = settings->share;
     sender->seed = plan->seed + settings->share;
     sender->places = memory_new((size_t)plan->recipients, sizeof *sender->places);

@@ -13,6 +13,7 @@ struct bench_sender;
 struct bench_sender_settings {
     struct loop *loop;
     const struct bench_plan *plan; /* both kept, not copied */
+    struct bytes letter;           /* to send, with CRLF; empty: made up */
     struct bench_tally *tally;
     struct bench_ids *ids;           /* NULL: nobody counts arrivals */
     uint64_t run;                    /* for the tokens */

@@ -19,13 +19,15 @@ QUERY = b"\x12\x34\0\0\0\1\0\0\0\0\0\0" + b"\7example\0" + b"\0\6\0\1"
 
 class Knot(Daemon):
     """`zone` is what follows the SOA: names below example. What is below sick.example cannot be
-    answered (SERVFAIL). On 127.0.0.1, port `port`."""
+    answered (SERVFAIL). others: zones by name, likewise. On 127.0.0.1, port `port`."""
 
-    def __init__(self, folder, zone):
+    def __init__(self, folder, zone, **others):
         need("knotd")
         super().__init__(folder)
         self.port = free_port()
-        (self.folder / "example.zone").write_text(HEAD + textwrap.dedent(zone))
+        zones = {"example": textwrap.dedent(zone), **others}
+        for name, text in zones.items():
+            (self.folder / f"{name}.zone").write_text(HEAD.replace("example", name) + text)
         (self.folder / "knot.conf").write_text(f"""
 server:
     rundir: "{self.folder}"
@@ -44,11 +46,9 @@ template:
     zonefile-sync: -1
     journal-content: none
 zone:
-  - domain: example
-    file: example.zone
   - domain: sick.example
     file: missing.zone
-""")
+""" + "".join(f"  - domain: {name}\n    file: {name}.zone\n" for name in zones))
 
     def start(self):
         self.launch(program("knotd"), "-c", str(self.folder / "knot.conf"), ready=self.answers)

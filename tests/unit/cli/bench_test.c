@@ -172,7 +172,7 @@ static void a_token_is_found_however_it_is_cut(void **state)
 /* Of any size: ends in CRLF, has CR and LF only together, and is as long as was said. */
 static void letters_have_their_size(void **state)
 {
-    struct bench_letters *letters = bench_letters_new(run);
+    struct bench_letters *letters = bench_letters_new(run, BYTES_NONE);
     struct buf whole;
     buf_init(&whole, 1 << 20);
     for (uint64_t size = 1; size < 200000; size += size < 700 ? 1 : 9973) {
@@ -196,6 +196,26 @@ static void letters_have_their_size(void **state)
         assert_true(body + 4 < whole.len);
     }
     buf_done(&whole);
+    bench_letters_free(letters);
+}
+
+/* As it is, with nothing but the token's field in front; the one of the message before is gone. */
+static void a_letter_that_is_given_stays_as_it_is(void **state)
+{
+    struct bytes given = BYTES("From: ann@example.org\r\n\r\nHello\r\n");
+    struct bench_letters *letters = bench_letters_new(run, given);
+    static const uint64_t numbers[] = {0, 99999999, 7};
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        struct bytes text;
+        uint64_t size = bench_letter_begin(letters, numbers[i], BYTES("a@b.example"),
+                                           BYTES("c@d.example"), 0, 4096, &text);
+        assert_int_equal(size, text.len);
+        assert_true(bytes_starts(text, BYTES("X-Bench-Id: ")));
+        assert_true(bytes_equal(bytes_from(text, bytes_find(text, '\n') + 1), given));
+        struct bench_token_search search = {.seen = 0};
+        bench_token_look(&search, run, text);
+        assert_true(search.has_number && search.number == numbers[i]);
+    }
     bench_letters_free(letters);
 }
 
@@ -331,6 +351,7 @@ int main(void)
         cmocka_unit_test(poisson_arrivals_have_the_rate_and_the_seed),
         cmocka_unit_test(a_token_is_found_however_it_is_cut),
         cmocka_unit_test(letters_have_their_size),
+        cmocka_unit_test(a_letter_that_is_given_stays_as_it_is),
         cmocka_unit_test(the_account_finds_what_is_lost_and_what_comes_twice),
         cmocka_unit_test(options_are_read),
         cmocka_unit_test(recipients_are_found_again),
