@@ -110,6 +110,15 @@ static bool is_of_arc(const struct header_field *field)
            bytes_equal_nocase(field->name, BYTES("ARC-Authentication-Results"));
 }
 
+static bool has_chain(struct bytes section)
+{
+    struct header_field field;
+    while (header_next(&section, &field))
+        if (is_of_arc(&field))
+            return true;
+    return false;
+}
+
 /* Each instance has its three fields, and no instance is left out (5.2, step 3). */
 static bool sets_are_complete(struct arc_verify *verify)
 {
@@ -233,9 +242,7 @@ struct arc_verify *arc_verify_new(struct bytes section, struct body_hash *body,
     verify->key_bits_least = limits && limits->key_bits ? limits->key_bits : DKIM_KEY_BITS_LEAST;
     verify->keys = limits ? limits->keys : NULL;
     verify->arena = arena_new(ARENA_BASE + ARENA_FACTOR * section.len);
-    if (header_count(section, BYTES("ARC-Seal")) == 0 &&
-        header_count(section, BYTES("ARC-Message-Signature")) == 0 &&
-        header_count(section, BYTES("ARC-Authentication-Results")) == 0)
+    if (!has_chain(section))
         return verify;
     verify->sets = memory_new(ARC_SETS_MOST + 1, sizeof *verify->sets);
     struct field_index *index = field_index_new(section);

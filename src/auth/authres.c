@@ -12,8 +12,24 @@ static const struct bytes field_name = BYTES_INIT("Authentication-Results");
 /* RFC 2045, 5.1: a token. */
 static bool is_token_byte(uint8_t byte)
 {
-    static const struct bytes tspecials = BYTES_INIT("()<>@,;:\\\"/[]?=");
-    return byte > ' ' && byte < 0x7F && bytes_find(tspecials, byte) == tspecials.len;
+    switch (byte) {
+    case '(':
+    case ')':
+    case '<':
+    case '>':
+    case '@':
+    case ',':
+    case ';':
+    case ':':
+    case '\\':
+    case '"':
+    case '/':
+    case '[':
+    case ']':
+    case '?':
+    case '=': return false;
+    default: return byte > ' ' && byte < 0x7F;
+    }
 }
 
 static bool is_token(struct bytes text)
@@ -59,7 +75,9 @@ static void add_value(struct buf *out, struct bytes value)
 static void fold_result(struct fold *fold, struct buf *word, const struct authres_result *result)
 {
     buf_clear(word);
-    buf_addf(word, "%s=%s", result->method, result->result);
+    buf_add(word, bytes_of(result->method));
+    buf_add_byte(word, '=');
+    buf_add(word, bytes_of(result->result));
     fold_line(fold, buf_view(word));
     if (result->comment.len) {
         buf_clear(word);
@@ -72,7 +90,8 @@ static void fold_result(struct fold *fold, struct buf *word, const struct authre
         if (result->properties[i].value.len == 0)
             continue;
         buf_clear(word);
-        buf_addf(word, "%s=", result->properties[i].name);
+        buf_add(word, bytes_of(result->properties[i].name));
+        buf_add_byte(word, '=');
         add_value(word, result->properties[i].value);
         fold_word(fold, buf_view(word));
     }

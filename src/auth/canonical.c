@@ -7,10 +7,12 @@ static bool is_blank(uint8_t byte)
     return byte == ' ' || byte == '\t';
 }
 
-/* The value unfolded, runs of blanks as one space, none at either end. */
-static void relax_value(struct buf *out, struct bytes value)
+/* Writes the value unfolded, runs of blanks as one space, none at either end; gives how many bytes,
+ * no more than it has. */
+static size_t relax_value(uint8_t *out, struct bytes value)
 {
-    bool has_blank = false, is_begun = false;
+    size_t len = 0;
+    bool has_blank = false;
     for (size_t i = 0; i < value.len; i++) {
         uint8_t byte = value.at[i];
         if (byte == '\r' && i + 1 < value.len && value.at[i + 1] == '\n') {
@@ -21,12 +23,27 @@ static void relax_value(struct buf *out, struct bytes value)
             has_blank = true;
             continue;
         }
-        if (has_blank && is_begun)
-            buf_add_byte(out, ' ');
-        buf_add_byte(out, byte);
+        if (has_blank && len)
+            out[len++] = ' ';
+        out[len++] = byte;
         has_blank = false;
-        is_begun = true;
     }
+    return len;
+}
+
+static void relax_field(struct buf *out, const struct header_field *field)
+{
+    size_t len = field->name.len;
+    uint8_t *room = buf_reserve(out, len + field->value.len + 3);
+    if (!room)
+        return;
+    for (size_t i = 0; i < len; i++)
+        room[i] = ascii_lower(field->name.at[i]);
+    room[len++] = ':';
+    len += relax_value(room + len, field->value);
+    room[len++] = '\r';
+    room[len++] = '\n';
+    buf_grow(out, len);
 }
 
 void canonical_field(struct buf *out, enum canonical_form form, const struct header_field *field)
@@ -37,13 +54,7 @@ void canonical_field(struct buf *out, enum canonical_form form, const struct hea
         if (!bytes_ends_nocase(field->whole, BYTES("\r\n")))
             buf_add(out, BYTES("\r\n"));
         return;
-    case CANONICAL_RELAXED:
-        for (size_t i = 0; i < field->name.len; i++)
-            buf_add_byte(out, ascii_lower(field->name.at[i]));
-        buf_add_byte(out, ':');
-        relax_value(out, field->value);
-        buf_add(out, BYTES("\r\n"));
-        return;
+    case CANONICAL_RELAXED: relax_field(out, field); return;
     }
 }
 

@@ -18,16 +18,16 @@ struct candidate {
     int body_place;
     bool is_settled;
     struct dkim_check check;
+    struct buf reason; /* of the check, where it is put together */
 };
 
 struct dkim_verify {
-    struct arena *arena; /* values of fields, and what was read of them */
-    struct buf reasons[DKIM_SIGNATURES_MOST];
+    struct arena *arena;    /* values of fields, and what was read of them */
     struct body_hash *body; /* the caller's */
     unsigned key_bits_least;
     struct key_cache *keys;
-    struct candidate candidates[DKIM_SIGNATURES_MOST];
-    size_t count;
+    struct candidate *candidates;
+    size_t count, room;
     bool is_cut;
 };
 
@@ -47,11 +47,24 @@ const char *dkim_result_name(enum dkim_result result)
     return "";
 }
 
+static struct candidate *add_candidate(struct dkim_verify *verify)
+{
+    if (verify->count == verify->room) {
+        verify->room = 2 * verify->room + 1;
+        verify->candidates =
+            memory_resize(verify->candidates, verify->room, sizeof *verify->candidates);
+    }
+    struct candidate *candidate = &verify->candidates[verify->count++];
+    *candidate = (struct candidate){.is_settled = false};
+    buf_init(&candidate->reason, REASON_LIMIT);
+    return candidate;
+}
+
 /* Reads one signature and hashes the header for it; what is wrong with it is in `broken`. */
 static void prepare(struct dkim_verify *verify, const struct field_index *index,
                     const struct header_field *own)
 {
-    struct candidate *candidate = &verify->candidates[verify->count++];
+    struct candidate *candidate = add_candidate(verify);
     struct dkim_signature *signature = &candidate->signature;
     struct bytes value;
     if (own->value.len > SIGNATURE_VALUE_LIMIT || !arena_copy(verify->arena, own->value, &value)) {
@@ -81,8 +94,7 @@ static void refuse_all(struct dkim_verify *verify, struct bytes section, size_t 
         verify->is_cut = verify->count == most;
         if (verify->is_cut)
             return;
-        verify->candidates[verify->count++].broken =
-            BYTES("the header section has too many fields");
+        add_candidate(verify)->broken = BYTES("the header section has too many fields");
     }
 }
 
@@ -96,9 +108,7 @@ struct dkim_verify *dkim_verify_new(struct bytes section, struct body_hash *body
     verify->body = body;
     verify->key_bits_least = limits && limits->key_bits ? limits->key_bits : DKIM_KEY_BITS_LEAST;
     verify->keys = limits ? limits->keys : NULL;
-    for (size_t i = 0; i < DKIM_SIGNATURES_MOST; i++)
-        buf_init(&verify->reasons[i], REASON_LIMIT);
-    if (header_count(section, BYTES("DKIM-Signature")) == 0)
+    if (!header_has(section, BYTES("DKIM-Signature")))
         return verify;
     struct field_index *index = field_index_new(section);
     if (!index) {
@@ -121,8 +131,9 @@ void dkim_verify_free(struct dkim_verify *verify)
 {
     if (!verify)
         return;
-    for (size_t i = 0; i < DKIM_SIGNATURES_MOST; i++)
-        buf_done(&verify->reasons[i]);
+    for (size_t i = 0; i < verify->count; i++)
+        buf_done(&verify->candidates[i].reason);
+    free(verify->candidates);
     arena_free(verify->arena);
     free(verify);
 }
@@ -237,7 +248,7 @@ static struct bytes body_fault(const struct dkim_verify *verify, const struct ca
 static void explain_pass(struct dkim_verify *verify, struct candidate *candidate)
 {
     const struct body_digest *body = body_hash_view(verify->body, candidate->body_place);
-    struct buf *reason = &verify->reasons[candidate - verify->candidates];
+    struct buf *reason = &candidate->reason;
     uint64_t limit = candidate->signature.body_limit;
     if (limit != BODY_WHOLE) {
         candidate->check.is_partial = limit < body->body_bytes;

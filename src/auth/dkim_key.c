@@ -42,21 +42,19 @@ static enum dkim_key_status bad(struct bytes *reason, struct bytes text)
 }
 
 /* RFC 6376, 3.6.1: v= may be missing, but where it is, it is the first. */
-static bool is_our_version(struct bytes record)
+static bool is_our_version(const struct tag_list *record)
 {
-    struct tag first;
-    struct bytes rest = record, version;
-    if (!tag_find(record, "v", &version))
+    struct bytes version;
+    if (!tag_list_find(record, "v", &version))
         return true;
-    return tag_next(&rest, &first) == TAG_FOUND && bytes_equal(first.name, BYTES("v")) &&
-           bytes_equal(version, BYTES("DKIM1"));
+    return bytes_equal(record->tags[0].name, BYTES("v")) && bytes_equal(version, BYTES("DKIM1"));
 }
 
-static bool algorithm_of(struct bytes record, enum key_algorithm *out)
+static bool algorithm_of(const struct tag_list *record, enum key_algorithm *out)
 {
     struct bytes name;
     *out = KEY_RSA;
-    if (!tag_find(record, "k", &name) || bytes_equal(name, BYTES("rsa")))
+    if (!tag_list_find(record, "k", &name) || bytes_equal(name, BYTES("rsa")))
         return true;
     *out = KEY_ED25519;
     return bytes_equal(name, BYTES("ed25519"));
@@ -65,25 +63,27 @@ static bool algorithm_of(struct bytes record, enum key_algorithm *out)
 enum dkim_key_status dkim_key_parse(struct bytes record, struct dkim_key *out, struct bytes *reason)
 {
     struct dkim_key key = {.allows_sha256 = true};
+    struct tag_list list;
     struct bytes value;
-    if (record.len > KEY_DATA_LIMIT || !tag_list_is_valid(record))
+    tag_list_read(&list, record);
+    if (record.len > KEY_DATA_LIMIT || !list.is_valid)
         return bad(reason, BYTES("the key record is no list of tags"));
-    if (!is_our_version(record))
+    if (!is_our_version(&list))
         return bad(reason, BYTES("the key record's v= is not DKIM1"));
-    if (!tag_find(record, "p", &key.data))
+    if (!tag_list_find(&list, "p", &key.data))
         return bad(reason, BYTES("the key record has no p="));
-    if (!algorithm_of(record, &key.algorithm))
+    if (!algorithm_of(&list, &key.algorithm))
         return bad(reason, BYTES("the key record's k= is unknown"));
-    if (tag_find(record, "s", &value) && !dkim_list_has(value, "*") &&
+    if (tag_list_find(&list, "s", &value) && !dkim_list_has(value, "*") &&
         !dkim_list_has(value, "email"))
         return bad(reason, BYTES("the key record's s= is not for mail"));
     if (key.data.len == 0) {
         *reason = BYTES("the key is revoked");
         return DKIM_KEY_REVOKED;
     }
-    if (tag_find(record, "h", &value))
+    if (tag_list_find(&list, "h", &value))
         key.allows_sha256 = dkim_list_has(value, "sha256");
-    if (tag_find(record, "t", &value)) {
+    if (tag_list_find(&list, "t", &value)) {
         key.is_testing = dkim_list_has(value, "y");
         key.is_strict = dkim_list_has(value, "s");
     }

@@ -4,6 +4,7 @@
 #include "auth/dkim_key.h"
 #include "auth/header_hash.h"
 #include "auth/tag.h"
+#include "mail/base64.h"
 #include "mail/idna.h"
 
 enum {
@@ -14,7 +15,7 @@ enum {
 /* A signature that is being read. */
 struct reading {
     enum signature_kind kind;
-    struct bytes list;
+    const struct tag_list *list;
     struct arena *arena;
     struct dkim_signature *out;
     struct bytes reason;
@@ -37,12 +38,13 @@ static struct bytes without_blanks(struct reading *reading, struct bytes text)
     return dense;
 }
 
+/* text: without blanks. */
 static bool read_base64(struct reading *reading, struct bytes text, struct bytes *out)
 {
     struct buf decoded;
     buf_init(&decoded, SIGNATURE_BYTES_MOST);
-    bool is_good = dkim_base64_scan(&decoded, text) && decoded.len && !decoded.overflowed &&
-                   arena_copy(reading->arena, buf_view(&decoded), out);
+    bool is_good = base64_scan(&decoded, text, BASE64_PLAIN) && decoded.len &&
+                   !decoded.overflowed && arena_copy(reading->arena, buf_view(&decoded), out);
     buf_done(&decoded);
     return is_good;
 }
@@ -94,7 +96,7 @@ static bool read_signature(struct reading *reading, struct bytes value)
 
 static bool read_body_hash(struct reading *reading, struct bytes value)
 {
-    if (!read_base64(reading, value, &reading->out->body_hash))
+    if (!read_base64(reading, without_blanks(reading, value), &reading->out->body_hash))
         return refuse(reading, BYTES("bh= is no base64"));
     if (reading->out->body_hash.len != BODY_HASH_BYTES)
         return refuse(reading, BYTES("bh= has not the length of a SHA-256 hash"));
@@ -270,7 +272,7 @@ static bool read_all(struct reading *reading)
         struct bytes value, first = reading->reason;
         if (!((tags[i].required | tags[i].optional) & kind))
             continue;
-        bool is_found = tag_find(reading->list, tags[i].name, &value);
+        bool is_found = tag_list_find(reading->list, tags[i].name, &value);
         if (is_found ? tags[i].read(reading, value) : !(tags[i].required & kind))
             continue;
         if (!is_found)
@@ -311,7 +313,8 @@ bool dkim_signature_parse(enum signature_kind kind, struct bytes value, struct a
     static const struct dkim_signature nothing = {
         .body_limit = BODY_WHOLE, .signed_s = -1, .expires_s = -1};
     struct dkim_signature signature = nothing;
-    struct reading reading = {kind, value, arena, &signature, BYTES_NONE};
+    struct tag_list list;
+    struct reading reading = {kind, &list, arena, &signature, BYTES_NONE};
     /* By RFC 8617, 4.1.2 the default is DKIM's, simple; those who leave c= out sign relaxed, and
      * ARC's own test suite wants that. */
     if (kind == SIGNATURE_ARC_MESSAGE)
@@ -321,8 +324,9 @@ bool dkim_signature_parse(enum signature_kind kind, struct bytes value, struct a
         *reason = BYTES("the signature is too long");
         return false;
     }
+    tag_list_read(&list, value);
     bool is_good = read_all(&reading);
-    if (!tag_list_is_valid(value))
+    if (!list.is_valid)
         is_good = refuse(&reading, BYTES("the signature is no list of tags"));
     is_good = is_good && instants_are_in_order(&reading) && add_identity(&reading);
     if (is_good) {

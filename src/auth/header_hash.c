@@ -7,6 +7,8 @@
 #include "auth/tag.h"
 #include "base/memory.h"
 
+enum { FIRST_ROOM = 32 }; /* fields, which most messages have not */
+
 struct field_index {
     size_t count;
     uint32_t *hashes; /* of names without case, so that most comparisons are of numbers */
@@ -24,18 +26,20 @@ static uint32_t name_hash(struct bytes name)
 struct field_index *field_index_new(struct bytes section)
 {
     struct header_field field;
-    struct bytes rest = section;
-    size_t count = 0;
-    while (count <= FIELD_INDEX_LIMIT && header_next(&rest, &field))
-        count++;
-    if (count > FIELD_INDEX_LIMIT)
-        return NULL;
+    size_t room = 0;
     struct field_index *index = NEW(struct field_index);
-    index->hashes = memory_new(count + 1, sizeof *index->hashes);
-    index->fields = memory_new(count + 1, sizeof *index->fields);
-    for (rest = section; header_next(&rest, &field); index->count++) {
+    while (header_next(&section, &field)) {
+        if (index->count == FIELD_INDEX_LIMIT) {
+            field_index_free(index);
+            return NULL;
+        }
+        if (index->count == room) {
+            room = room ? 2 * room : FIRST_ROOM;
+            index->fields = memory_resize(index->fields, room, sizeof *index->fields);
+            index->hashes = memory_resize(index->hashes, room, sizeof *index->hashes);
+        }
         index->hashes[index->count] = name_hash(field.name);
-        index->fields[index->count] = field;
+        index->fields[index->count++] = field;
     }
     return index;
 }
@@ -117,6 +121,7 @@ void header_hash_own(struct buf *out, enum canonical_form form, const struct hea
     struct bytes cut = signature_within(own->value), whole = own->whole;
     struct buf bare;
     buf_init(&bare, whole.len);
+    (void)buf_reserve(&bare, whole.len);
     size_t before = cut.at ? (size_t)(cut.at - whole.at) : whole.len;
     buf_add(&bare, bytes_sub(whole, 0, before));
     buf_add(&bare, bytes_from(whole, before + cut.len));
@@ -132,7 +137,7 @@ void header_hash_own(struct buf *out, enum canonical_form form, const struct hea
 bool header_hash(const struct field_index *index, const struct header_cover *cover,
                  uint8_t digest[DIGEST_BYTES])
 {
-    bool is_taken[FIELD_INDEX_LIMIT] = {false};
+    bool is_taken[FIELD_INDEX_LIMIT]; /* of those that there are */
     struct bytes names = cover->names, name;
     struct buf form;
     size_t count = 0;

@@ -23,6 +23,6 @@ struct public_key *public_key_new(enum key_algorithm algorithm, struct bytes dat
 void public_key_free(struct public_key *key);
 unsigned public_key_bits(const struct public_key *key);
 /* Is it the signature of that SHA-256 digest: RSASSA-PKCS1-v1_5, or PureEdDSA over the digest (RFC
- * 8463, 3)? */
+ * 8463, 3)? A key is for one thread at a time. */
 bool public_key_verify(const struct public_key *key, const uint8_t digest[DIGEST_BYTES],
                        struct bytes signature);

@@ -38,23 +38,36 @@ bool tag_find(struct bytes list, const char *name, struct bytes *value)
     return false;
 }
 
-bool tag_list_is_valid(struct bytes list)
+static bool has_name(const struct tag_list *list, struct bytes name)
 {
-    /* More tags than any record has, so that the comparison of all with all stays small. */
-    enum { TAGS_MOST = 64 };
-    struct bytes seen[TAGS_MOST];
-    for (size_t count = 0;; count++) {
-        struct tag tag;
-        switch (tag_next(&list, &tag)) {
-        case TAG_END: return true;
-        case TAG_BAD: return false;
-        case TAG_FOUND: break;
-        }
-        if (count == TAGS_MOST)
-            return false;
-        for (size_t i = 0; i < count; i++)
-            if (bytes_equal(seen[i], tag.name))
-                return false;
-        seen[count] = tag.name;
+    for (size_t i = 0; i < list->count; i++)
+        if (bytes_equal(list->tags[i].name, name))
+            return true;
+    return false;
+}
+
+void tag_list_read(struct tag_list *list, struct bytes text)
+{
+    struct tag tag;
+    enum tag_status status;
+    list->count = 0;
+    list->is_valid = true;
+    while ((status = tag_next(&text, &tag)) == TAG_FOUND && list->count < TAGS_MOST) {
+        if (has_name(list, tag.name))
+            list->is_valid = false;
+        list->tags[list->count++] = tag;
     }
+    if (status != TAG_END)
+        list->is_valid = false;
+}
+
+bool tag_list_find(const struct tag_list *list, const char *name, struct bytes *value)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (!bytes_equal(list->tags[i].name, bytes_of(name)))
+            continue;
+        *value = list->tags[i].value;
+        return true;
+    }
+    return false;
 }

@@ -63,7 +63,10 @@ void buf_add(struct buf *buf, struct bytes bytes)
 
 void buf_add_byte(struct buf *buf, uint8_t byte)
 {
-    buf_add(buf, (struct bytes){&byte, 1});
+    if (buf->len < buf->cap && !buf->overflowed)
+        buf->at[buf->len++] = byte;
+    else
+        buf_add(buf, (struct bytes){&byte, 1});
 }
 
 void buf_add_u64(struct buf *buf, uint64_t number)

@@ -19,9 +19,11 @@ struct entry {
 
 struct facts {
     struct arena *arena; /* holds entries, answers and their bytes */
-    struct entry *entries[FACTS_QUESTION_LIMIT];
-    size_t count;
+    struct entry **entries;
+    size_t count, room;
 };
+
+enum { FIRST_ROOM = 8 }; /* enough for most decisions */
 
 static const struct answer is_no_name = {.status = ANSWER_NXDOMAIN};
 static const struct answer too_much = {
@@ -67,6 +69,7 @@ void facts_free(struct facts *facts)
     if (!facts)
         return;
     arena_free(facts->arena);
+    free(facts->entries);
     free(facts);
 }
 
@@ -119,6 +122,10 @@ static struct entry *entry_add(struct facts *facts, enum fact_type type, struct 
     for (size_t i = 0; i < name.len; i++)
         copy[i] = ascii_lower(name.at[i]);
     *entry = (struct entry){.type = type, .name = {copy, name.len}};
+    if (facts->count == facts->room) {
+        facts->room = facts->room ? 2 * facts->room : FIRST_ROOM;
+        facts->entries = memory_resize(facts->entries, facts->room, sizeof(struct entry *));
+    }
     facts->entries[facts->count++] = entry;
     return entry;
 }

@@ -63,11 +63,14 @@ bool header_end(struct bytes text, size_t *length)
         *length = 0;
         return true;
     }
-    size_t at = bytes_search(text, BYTES("\r\n\r\n"));
-    if (at == text.len)
-        return false;
-    *length = at + 2;
-    return true;
+    for (size_t at = 0; (at += bytes_find(bytes_from(text, at), '\n')) < text.len; at++) {
+        if (at == 0 || text.at[at - 1] != '\r' ||
+            !bytes_starts(bytes_from(text, at + 1), BYTES("\r\n")))
+            continue;
+        *length = at + 1;
+        return true;
+    }
+    return false;
 }
 
 void header_unfold(struct buf *out, struct bytes value)
@@ -78,6 +81,15 @@ void header_unfold(struct buf *out, struct bytes value)
         buf_add(out, bytes_sub(value, 0, at));
         value = bytes_from(value, at + 2);
     }
+}
+
+bool header_has(struct bytes section, struct bytes name)
+{
+    struct header_field field;
+    while (header_next(&section, &field))
+        if (bytes_equal_nocase(field.name, name))
+            return true;
+    return false;
 }
 
 size_t header_count(struct bytes section, struct bytes name)

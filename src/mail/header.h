@@ -29,5 +29,7 @@ MUST_CHECK bool header_end(struct bytes text, size_t *length);
  * ends dropped. */
 void header_unfold(struct buf *out, struct bytes value);
 
+/* Has the section a field of that name (any case)? Looks no further than the first. */
+bool header_has(struct bytes section, struct bytes name);
 /* How many fields of that name (any case) the section has. */
 size_t header_count(struct bytes section, struct bytes name);

@@ -39,10 +39,14 @@ static void test_rows(void **state)
         uint8_t *exact = malloc(len ? len : 1);
         assert_non_null(exact);
         memcpy(exact, rows[i].list, len);
-        struct bytes list = {exact, len}, value = BYTES("unset");
-        if (tag_list_is_valid(list) != rows[i].is_valid)
+        struct bytes text = {exact, len}, value = BYTES("unset"), listed = BYTES("unset");
+        struct tag_list list;
+        tag_list_read(&list, text);
+        if (list.is_valid != rows[i].is_valid)
             fail_msg("%s: valid", rows[i].name);
-        bool is_found = tag_find(list, "b", &value);
+        bool is_found = tag_find(text, "b", &value);
+        assert_int_equal(tag_list_find(&list, "b", &listed), is_found);
+        assert_true(bytes_equal(listed, value));
         if (is_found != (rows[i].b != NULL) ||
             (is_found && !bytes_equal(value, bytes_of(rows[i].b))))
             fail_msg("%s: b is \"%.*s\"", rows[i].name, BYTES_ARGS(value));
@@ -53,6 +57,7 @@ static void test_rows(void **state)
 static void test_many(void **state)
 {
     char text[65 * 5 + 1];
+    struct tag_list list;
     for (size_t i = 0; i < 65; i++) {
         text[i * 5] = 'a';
         text[i * 5 + 1] = (char)('0' + i / 10);
@@ -60,8 +65,10 @@ static void test_many(void **state)
         text[i * 5 + 3] = '=';
         text[i * 5 + 4] = ';';
     }
-    assert_true(tag_list_is_valid((struct bytes){(uint8_t *)text, 64 * 5}));
-    assert_false(tag_list_is_valid((struct bytes){(uint8_t *)text, 65 * 5}));
+    tag_list_read(&list, (struct bytes){(uint8_t *)text, 64 * 5});
+    assert_true(list.is_valid && list.count == 64);
+    tag_list_read(&list, (struct bytes){(uint8_t *)text, 65 * 5});
+    assert_true(!list.is_valid && list.count == 64);
 }
 
 int main(void)
