@@ -41,6 +41,7 @@ const char *fact_type_name(enum fact_type type)
     case FACT_PTR: return "PTR";
     case FACT_CNAME: return "CNAME";
     case FACT_TLSA: return "TLSA";
+    case FACT_SRV: return "SRV";
     }
     return "";
 }

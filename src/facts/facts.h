@@ -11,7 +11,17 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 
-enum fact_type { FACT_A, FACT_AAAA, FACT_MX, FACT_TXT, FACT_PTR, FACT_CNAME, FACT_TLSA };
+enum fact_type {
+    FACT_A,
+    FACT_AAAA,
+    FACT_MX,
+    FACT_TXT,
+    FACT_PTR,
+    FACT_CNAME,
+    FACT_TLSA,
+    FACT_SRV,
+};
+enum { FACT_TYPES = FACT_SRV + 1 };
 
 enum answer_status {
     ANSWER_FOUND,    /* there are records */
@@ -28,10 +38,11 @@ enum {
 };
 
 struct answer_record {
-    /* A: 4 bytes. AAAA: 16 bytes. MX, PTR, CNAME: the name as text, as the answer spells it,
+    /* A: 4 bytes. AAAA: 16 bytes. MX, PTR, CNAME, SRV: the name as text, as the answer spells it,
      * without the final dot (empty: the root). TXT: its strings joined. TLSA: the data. */
     struct bytes data;
-    uint16_t preference;               /* MX */
+    uint16_t preference;               /* MX; of SRV the priority */
+    uint16_t weight, port;             /* SRV */
     uint8_t usage, selector, matching; /* TLSA */
 };
 

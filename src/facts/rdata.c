@@ -59,6 +59,11 @@ static bool scan_address(struct bytes wire, size_t len, struct arena *arena, str
     return wire.len == len && arena_copy(arena, wire, out);
 }
 
+static uint16_t scan_u16(const uint8_t *at)
+{
+    return (uint16_t)(at[0] << 8 | at[1]);
+}
+
 bool rdata_scan(enum fact_type type, struct bytes rdata, struct arena *arena,
                 struct answer_record *out)
 {
@@ -73,7 +78,7 @@ bool rdata_scan(enum fact_type type, struct bytes rdata, struct arena *arena,
     case FACT_MX:
         if (rdata.len < 2)
             return false;
-        record.preference = (uint16_t)(rdata.at[0] << 8 | rdata.at[1]);
+        record.preference = scan_u16(rdata.at);
         is_good = scan_name(bytes_from(rdata, 2), arena, &record.data);
         break;
     case FACT_TLSA:
@@ -83,6 +88,14 @@ bool rdata_scan(enum fact_type type, struct bytes rdata, struct arena *arena,
         record.selector = rdata.at[1];
         record.matching = rdata.at[2];
         is_good = arena_copy(arena, bytes_from(rdata, 3), &record.data);
+        break;
+    case FACT_SRV:
+        if (rdata.len < 6)
+            return false;
+        record.preference = scan_u16(rdata.at);
+        record.weight = scan_u16(rdata.at + 2);
+        record.port = scan_u16(rdata.at + 4);
+        is_good = scan_name(bytes_from(rdata, 6), arena, &record.data);
         break;
     }
     if (is_good)

@@ -1,5 +1,5 @@
-/* The data of a record as the DNS carries it (RFC 1035, 3.3; RFC 3596; RFC 6698), names spelled out
- * without compression, made into what a table of facts holds. */
+/* The data of a record as the DNS carries it (RFC 1035, 3.3; RFC 3596; RFC 6698; RFC 2782), names
+ * spelled out without compression, made into what a table of facts holds. */
 #pragma once
 
 #include "base/arena.h"

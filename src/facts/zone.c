@@ -11,7 +11,6 @@
 #include "base/memory.h"
 
 enum {
-    TYPE_COUNT = FACT_TLSA + 1,
     CNAME_LIMIT = 10, /* in a chain */
     NAME_LIMIT = 255,
 };
@@ -19,8 +18,8 @@ enum {
 struct owner {
     bool exists; /* else it is only named as secure */
     bool is_secure;
-    bool has[TYPE_COUNT];
-    struct answer answers[TYPE_COUNT]; /* of the types that it has */
+    bool has[FACT_TYPES];
+    struct answer answers[FACT_TYPES]; /* of the types that it has */
     bool has_rest;
     struct answer rest; /* of the types that it has not: "*" */
 };
@@ -142,6 +141,22 @@ static bool take_tlsa(struct arena *arena, const json_t *value, struct answer_re
     return take_hex(arena, text_of(json_array_get(value, 3)), &out->data, err);
 }
 
+static bool take_srv(struct arena *arena, const json_t *value, struct answer_record *out,
+                     struct error *err)
+{
+    uint16_t *const numbers[] = {&out->preference, &out->weight, &out->port};
+    bool is_good = json_array_size(value) == 4;
+    for (size_t i = 0; is_good && i < COUNT(numbers); i++) {
+        const json_t *number = json_array_get(value, i);
+        is_good = json_is_integer(number) && json_integer_value(number) >= 0 &&
+                  json_integer_value(number) <= UINT16_MAX;
+        *numbers[i] = (uint16_t)json_integer_value(number);
+    }
+    if (!is_good)
+        return error_set(err, 0, "an SRV record is [PRIORITY, WEIGHT, PORT, \"name\"]");
+    return take_name(arena, json_array_get(value, 3), out, err);
+}
+
 static bool take_record(struct arena *arena, const json_t *value, enum fact_type type,
                         struct answer_record *out, struct error *err)
 {
@@ -153,6 +168,7 @@ static bool take_record(struct arena *arena, const json_t *value, enum fact_type
     case FACT_PTR:
     case FACT_CNAME: return take_name(arena, value, out, err);
     case FACT_TLSA: return take_tlsa(arena, value, out, err);
+    case FACT_SRV: return take_srv(arena, value, out, err);
     }
     return false;
 }
@@ -196,7 +212,7 @@ static bool take_answer(struct arena *arena, const json_t *value, enum fact_type
 
 static bool type_scan(struct bytes word, enum fact_type *out)
 {
-    for (enum fact_type type = 0; type <= FACT_TLSA; type++) {
+    for (enum fact_type type = 0; type <= FACT_SRV; type++) {
         if (!bytes_equal_nocase(word, bytes_of(fact_type_name(type))))
             continue;
         *out = type;

@@ -47,7 +47,7 @@ static const char *const system_anchors[] = {"/usr/share/dns/root.key", "/var/li
 /* The types' numbers in the DNS. */
 static const int type_numbers[] = {
     [FACT_A] = 1,    [FACT_AAAA] = 28, [FACT_MX] = 15,   [FACT_TXT] = 16,
-    [FACT_PTR] = 12, [FACT_CNAME] = 5, [FACT_TLSA] = 52,
+    [FACT_PTR] = 12, [FACT_CNAME] = 5, [FACT_TLSA] = 52, [FACT_SRV] = 33,
 };
 
 /* libunbound's own settings. A value that this version does not know is passed over. */

@@ -436,7 +436,7 @@ static void nothing_is_asked_for_behind_the_end(void **state)
  */
 
 /* Answers everything alike: each name has this record, these hosts, these addresses. */
-static void answer_all(struct facts *facts, const struct answer answers[FACT_TLSA + 1])
+static void answer_all(struct facts *facts, const struct answer answers[FACT_TYPES])
 {
     struct question question;
     for (size_t place = 0; facts_next_open(facts, &place, &question);)
@@ -478,7 +478,7 @@ static void hostile_answers_are_bounded(void **state)
         addresses[i] = (struct answer_record){.data = {address, sizeof address}};
     }
     for (size_t i = 0; i < COUNT(hostile); i++) {
-        struct answer answers[FACT_TLSA + 1] = {
+        struct answer answers[FACT_TYPES] = {
             [FACT_A] = {.records = addresses, .count = hostile[i].hosts},
             [FACT_MX] = {.records = hosts, .count = hostile[i].hosts},
             [FACT_PTR] = {.records = hosts, .count = hostile[i].hosts},

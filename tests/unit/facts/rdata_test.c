@@ -51,6 +51,11 @@ static const struct {
     {"a string beyond the end", FACT_TXT, BYTES_INIT("\3ab"), false, {0}, 0},
     {"TLSA", FACT_TLSA, BYTES_INIT("\3\1\1key"), true, BYTES_INIT("key"), 0x030101},
     {"TLSA without data", FACT_TLSA, BYTES_INIT("\3\1\1"), false, {0}, 0},
+    {"SRV", FACT_SRV, BYTES_INIT("\0\1\0\2\1\321\2mx\7example\0"), true, BYTES_INIT("mx.example"),
+     1},
+    {"SRV of nothing", FACT_SRV, BYTES_INIT("\0\0\0\0\0\0\0"), true, BYTES_INIT(""), 0},
+    {"SRV without a name", FACT_SRV, BYTES_INIT("\0\1\0\2\1\321"), false, {0}, 0},
+    {"SRV too short", FACT_SRV, BYTES_INIT("\0\1\0\2\1"), false, {0}, 0},
 };
 
 static bool scan(size_t row, struct arena *arena, struct answer_record *out)
@@ -78,6 +83,8 @@ static void records_are_read(void **state)
                                   : record.preference;
             if (!bytes_equal(record.data, rows[i].data) || number != rows[i].number)
                 fail_msg("%s: %.*s, %u", rows[i].name, BYTES_ARGS(record.data), number);
+            if (rows[i].type == FACT_SRV && rows[i].data.len)
+                assert_true(record.weight == 2 && record.port == 465);
         }
         arena_free(arena);
     }

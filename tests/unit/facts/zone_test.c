@@ -15,7 +15,8 @@ static const char zone_text[] = "{"
     "\"Name.Example.\": {"
     "  \"TXT\": [\"one record\", [\"in two\", \" strings\"], []], \"A\": [\"192.0.2.1\"],"
     "  \"AAAA\": [\"2001:db8::1\", \"::ffff:192.0.2.9\"], \"MX\": [[10, \"mx.example.\"], [0, \"\"]],"
-    "  \"TLSA\": [[3, 1, 2, \"00fFa0\"]], \"SPF\": [\"old\"], \"PTR\": []},"
+    "  \"TLSA\": [[3, 1, 2, \"00fFa0\"]],"
+    "  \"SRV\": [[0, 1, 465, \"mx.example.\"]], \"SPF\": [\"old\"], \"PTR\": []},"
     "\"alias.example\": {\"CNAME\": [\"NAME.example\"]},"
     "\"far.example\": {\"CNAME\": [\"alias.example.\"]},"
     "\"dangling.example\": {\"CNAME\": [\"gone.example\"]},"
@@ -46,6 +47,7 @@ static const struct {
     {"TXT", "name.example", FACT_TXT, ANSWER_FOUND, false, "", 3, BYTES_INIT("one record")},
     {"MX", "name.example", FACT_MX, ANSWER_FOUND, false, "", 2, BYTES_INIT("mx.example")},
     {"TLSA", "name.example", FACT_TLSA, ANSWER_FOUND, false, "", 1, BYTES_INIT("\x00\xff\xa0")},
+    {"SRV", "name.example", FACT_SRV, ANSWER_FOUND, false, "", 1, BYTES_INIT("mx.example")},
     {"an empty list", "name.example", FACT_PTR, ANSWER_NODATA, false, "", 0, {NULL, 0}},
     {"no such type", "name.example", FACT_CNAME, ANSWER_NODATA, false, "", 0, {NULL, 0}},
     {"no such name", "example", FACT_A, ANSWER_NXDOMAIN, false, "", 0, {NULL, 0}},
@@ -157,6 +159,9 @@ static const struct {
     {"TLSA of three", "{\"a\": {\"TLSA\": [[3, 1, \"00\"]]}}", "a: TLSA: a TLSA record is ["},
     {"TLSA beyond 255", "{\"a\": {\"TLSA\": [[3, 1, 256, \"00\"]]}}",
      "a: TLSA: a TLSA record is ["},
+    {"SRV of three", "{\"a\": {\"SRV\": [[0, 1, \"mx\"]]}}", "a: SRV: an SRV record is ["},
+    {"SRV beyond 65535", "{\"a\": {\"SRV\": [[0, 1, 65536, \"mx\"]]}}",
+     "a: SRV: an SRV record is ["},
     {"TLSA with an odd digit", "{\"a\": {\"TLSA\": [[3, 1, 1, \"000\"]]}}", "a: TLSA: the data of"},
     {"TLSA without digits", "{\"a\": {\"TLSA\": [[3, 1, 1, \"xy\"]]}}", "a: TLSA: the data of"},
     {"@secure of one name", "{\"@secure\": \"a\"}", "@secure: wants a list of names"},
