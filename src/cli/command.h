@@ -33,6 +33,7 @@ struct options {
     const char *is_yes, *is_dry_run;
     const char *wait; /* --wait DURATION */
     const char *is_password_stdin, *is_generated, *is_without_password, *is_removed;
+    const char *is_table;
     struct options_select select;
     const char **words; /* what is no option */
     size_t word_count;
@@ -47,7 +48,8 @@ enum {
     TAKES_WAIT = 16,
     TAKES_PASSWORD = 32,
     TAKES_NO_PASSWORD = 64,
-    TAKES_REMOVE = 128
+    TAKES_REMOVE = 128,
+    TAKES_TABLE = 256
 };
 
 struct command {

@@ -117,10 +117,13 @@ static const struct command commands[] = {
      "  postrider dkim retire example.org\n",
      TAKES_JSON | TAKES_YES, 1, 2, .run = command_dkim_retire},
     {"dns show", "DOMAIN", "print the DNS records that a domain needs",
-     "MX, SPF, DKIM and DMARC, as lines of a zone file.\n"
-     "Example:\n"
-     "  postrider dns show example.org\n",
-     TAKES_JSON, 1, 1, .run = command_dns_show},
+     "MX, addresses, SPF, DKIM, DMARC and what is good to have, as lines of a zone file or, for "
+     "web\n"
+     "forms, as a table.\n"
+     "Examples:\n"
+     "  postrider dns show example.org > mail.zone\n"
+     "  postrider dns show example.org --table\n",
+     TAKES_JSON | TAKES_TABLE, 1, 1, .run = command_dns_show},
     {"dns check", "DOMAIN", "look whether the DNS has them",
      "Also whether this server's name and addresses lead to each other. Each finding has its "
      "remedy.\n"
@@ -272,6 +275,8 @@ static const struct option {
     {"--no-password", NULL, TAKES_NO_PASSWORD, offsetof(struct options, is_without_password),
      "an account that has none"},
     {"--remove", NULL, TAKES_REMOVE, offsetof(struct options, is_removed), "take it away instead"},
+    {"--table", NULL, TAKES_TABLE, offsetof(struct options, is_table),
+     "print name, type and value, as web forms want them"},
     {"--json", NULL, TAKES_JSON, offsetof(struct options, is_json), "print JSON for programs"},
 };
 
