@@ -263,6 +263,11 @@ void arc_verify_free(struct arc_verify *verify)
     free(verify);
 }
 
+unsigned arc_verify_count(const struct arc_verify *verify)
+{
+    return verify->count;
+}
+
 /* Checks one signature of the chain. False: facts are needed. */
 static bool settle(const struct arc_verify *verify, struct link *link, struct facts *facts,
                    struct bytes unfit)

@@ -23,6 +23,8 @@ struct arc_verify;
 struct arc_verify *arc_verify_new(struct bytes section, struct body_hash *body,
                                   const struct dkim_limits *limits);
 void arc_verify_free(struct arc_verify *verify);
+/* How many instances it has to check. */
+unsigned arc_verify_count(const struct arc_verify *verify);
 
 struct arc_set {
     struct bytes sealer;  /* d= of its seal, lower case A-labels */

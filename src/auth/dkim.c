@@ -138,6 +138,11 @@ void dkim_verify_free(struct dkim_verify *verify)
     free(verify);
 }
 
+size_t dkim_verify_count(const struct dkim_verify *verify)
+{
+    return verify->count;
+}
+
 static struct dkim_verdict verdict(enum dkim_result result, struct bytes reason)
 {
     return (struct dkim_verdict){.result = result, .reason = reason};

@@ -43,6 +43,9 @@ struct dkim_verify *dkim_verify_new(struct bytes section, struct body_hash *body
                                     const struct dkim_limits *limits);
 void dkim_verify_free(struct dkim_verify *verify);
 
+/* How many signatures it has to check. */
+size_t dkim_verify_count(const struct dkim_verify *verify);
+
 /* One signature, in the order of the header section. Texts belong to the verification. */
 struct dkim_check {
     enum dkim_result result;

@@ -9,6 +9,7 @@
 #include "auth/iprev.h"
 #include "auth/spf_field.h"
 #include "base/memory.h"
+#include "daemon/line.h"
 #include "facts/facts.h"
 #include "mail/idna.h"
 #include "mail/section.h"
@@ -31,6 +32,7 @@ struct pursuit {
     struct resolving *query; /* under way; NULL: none */
     unsigned rounds;
     bool is_begun, is_done;
+    bool is_waiting; /* for the sender's result */
 };
 
 struct verify {
@@ -42,6 +44,11 @@ struct verify {
     struct ip ip;
     struct bytes client, helo, reverse_path;
     struct pursuit sender, greeting, name, origin;
+    /* Signatures are checked on the worker's line. Meanwhile nothing else is done here. */
+    struct line_task task;
+    enum step found; /* by the task */
+    int64_t now_s;   /* for it */
+    bool is_computing, is_dropped;
     /* The text so far. */
     struct section section; /* nothing is kept of it once it was found */
     bool has_section;
@@ -80,6 +87,7 @@ static void answer_open(struct facts *facts)
 }
 
 static void pursue(struct pursuit *pursuit);
+static void verify_end(struct verify *verify);
 
 static void on_resolved(void *context)
 {
@@ -90,20 +98,40 @@ static void on_resolved(void *context)
     settle(verify);
 }
 
+static void take_step(struct pursuit *pursuit, enum step step)
+{
+    struct verify *verify = pursuit->verify;
+    switch (step) {
+    case STEP_DONE: pursuit->is_done = true; return;
+    case STEP_WAITS: pursuit->is_waiting = true; return;
+    case STEP_NEEDS_FACTS: break;
+    }
+    if (verify->is_late || pursuit->rounds++ >= ROUND_LIMIT)
+        answer_open(pursuit->facts);
+    else
+        pursuit->query =
+            resolver_resolve(verify->worker->resolver, pursuit->facts, on_resolved, pursuit);
+}
+
+/* The first step only asks for keys; those that follow check signatures by them. */
+static bool is_long(const struct pursuit *pursuit)
+{
+    const struct verify *verify = pursuit->verify;
+    return pursuit == &verify->origin && pursuit->rounds > 0 &&
+           (dkim_verify_count(verify->dkim) > 0 || arc_verify_count(verify->arc) > 0);
+}
+
 static void pursue(struct pursuit *pursuit)
 {
     struct verify *verify = pursuit->verify;
-    while (pursuit->is_begun && !pursuit->is_done && !pursuit->query) {
-        switch (pursuit->step(verify)) {
-        case STEP_DONE: pursuit->is_done = true; return;
-        case STEP_WAITS: return;
-        case STEP_NEEDS_FACTS: break;
-        }
-        if (verify->is_late || pursuit->rounds++ >= ROUND_LIMIT)
-            answer_open(pursuit->facts);
+    while (pursuit->is_begun && !pursuit->is_done && !pursuit->is_waiting && !pursuit->query &&
+           !verify->is_computing) {
+        verify->now_s = loop_wall_ms(verify->worker->loop) / 1000;
+        verify->is_computing = is_long(pursuit);
+        if (verify->is_computing)
+            line_add(verify->worker->line, &verify->task);
         else
-            pursuit->query =
-                resolver_resolve(verify->worker->resolver, pursuit->facts, on_resolved, pursuit);
+            take_step(pursuit, pursuit->step(verify));
     }
 }
 
@@ -113,10 +141,10 @@ static void pursuit_init(struct pursuit *pursuit, struct verify *verify,
     *pursuit = (struct pursuit){.verify = verify, .step = step, .facts = facts_new()};
 }
 
-static void pursuit_done(struct pursuit *pursuit)
+static void pursuit_cancel(struct pursuit *pursuit)
 {
     resolver_cancel(pursuit->query);
-    facts_free(pursuit->facts);
+    pursuit->query = NULL;
 }
 
 static struct spf_query query_sender(const struct verify *verify)
@@ -200,7 +228,7 @@ static enum dmarc_result check_dmarc(struct verify *verify, bool is_final)
 static enum step step_origin(struct verify *verify)
 {
     struct facts *facts = verify->origin.facts;
-    int64_t now_s = loop_wall_ms(verify->worker->loop) / 1000;
+    int64_t now_s = verify->now_s;
     bool has_dkim =
         dkim_verify_finish(verify->dkim, facts, now_s, &verify->signatures) == DKIM_DONE;
     bool has_arc = arc_verify_finish(verify->arc, facts, now_s, &verify->chain) == ARC_DONE;
@@ -208,6 +236,25 @@ static enum step step_origin(struct verify *verify)
     if (!has_dkim || !has_arc || result == DMARC_NEEDS_FACTS)
         return STEP_NEEDS_FACTS;
     return verify->sender.is_done ? STEP_DONE : STEP_WAITS;
+}
+
+/* On the line's thread. */
+static void compute(void *context)
+{
+    struct verify *verify = context;
+    verify->found = step_origin(verify);
+}
+
+static void computed(void *context)
+{
+    struct verify *verify = context;
+    verify->is_computing = false;
+    if (verify->is_dropped) {
+        verify_end(verify);
+        return;
+    }
+    take_step(&verify->origin, verify->found);
+    settle(verify);
 }
 
 /* --- The text --------------------------------------------------------------------------------- */
@@ -319,6 +366,8 @@ static void settle(struct verify *verify)
     pursue(&verify->sender);
     pursue(&verify->greeting);
     pursue(&verify->name);
+    if (verify->sender.is_done)
+        verify->origin.is_waiting = false;
     pursue(&verify->origin);
     if (!verify->done || !verify->sender.is_done || !verify->greeting.is_done ||
         !verify->name.is_done || !verify->origin.is_done)
@@ -334,10 +383,8 @@ static void hurry(struct verify *verify)
 {
     struct pursuit *all[] = {&verify->sender, &verify->greeting, &verify->name, &verify->origin};
     verify->is_late = true;
-    for (size_t i = 0; i < COUNT(all); i++) {
-        resolver_cancel(all[i]->query);
-        all[i]->query = NULL;
-    }
+    for (size_t i = 0; i < COUNT(all); i++)
+        pursuit_cancel(all[i]);
     settle(verify);
 }
 
@@ -549,6 +596,7 @@ struct verify *verify_begin(struct worker *worker, struct generation *generation
     pursuit_init(&verify->greeting, verify, step_greeting);
     pursuit_init(&verify->name, verify, step_name);
     pursuit_init(&verify->origin, verify, step_origin);
+    line_task_init(&verify->task, compute, computed, verify);
     list_append(&worker->verifies, &verify->link);
     verify->sender.is_begun = verify->greeting.is_begun = verify->name.is_begun = true;
     verify->greeting.is_done = verify->reverse_path.len == 0 || !spf_helo_is_domain(verify->helo);
@@ -562,10 +610,22 @@ void verify_free(struct verify *verify)
         return;
     list_remove(&verify->link);
     timer_clear(&verify->deadline);
-    pursuit_done(&verify->sender);
-    pursuit_done(&verify->greeting);
-    pursuit_done(&verify->name);
-    pursuit_done(&verify->origin);
+    pursuit_cancel(&verify->sender);
+    pursuit_cancel(&verify->greeting);
+    pursuit_cancel(&verify->name);
+    pursuit_cancel(&verify->origin);
+    verify->is_dropped = true;
+    if (line_remove(&verify->task))
+        verify_end(verify);
+}
+
+/* The task does not need it any more. */
+static void verify_end(struct verify *verify)
+{
+    facts_free(verify->sender.facts);
+    facts_free(verify->greeting.facts);
+    facts_free(verify->name.facts);
+    facts_free(verify->origin.facts);
     dkim_verify_free(verify->dkim);
     arc_verify_free(verify->arc);
     body_hash_free(verify->body);

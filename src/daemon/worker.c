@@ -7,6 +7,7 @@
 #include "auth/key_cache.h"
 #include "base/memory.h"
 #include "daemon/inbound.h"
+#include "daemon/line.h"
 #include "daemon/outbound.h"
 #include "daemon/outbound_tls.h"
 #include "daemon/report.h"
@@ -114,11 +115,12 @@ bool worker_is_done(const struct worker *worker)
 {
     return worker->is_draining && !is_behind(worker) && worker->inbound_count == 0 &&
            list_is_empty(&worker->outbounds) && worker->report_count == 0 &&
-           commit_is_idle(worker->commit);
+           commit_is_idle(worker->commit) && line_is_idle(worker->line);
 }
 
 void worker_turn(struct worker *worker)
 {
+    line_turn(worker->line);
     do
         run_queue(worker);
     while (outbound_wake_idle(worker));
@@ -271,6 +273,7 @@ bool worker_open(struct worker *worker, const struct worker_ground *ground, stru
     worker->ids.shard = ground->shard;
     worker->queue = queue_new(&config->queue, config->routes);
     worker->hosts = hosts_new(config->queue.seed);
+    worker->line = line_new(worker->loop);
     worker->keys = key_cache_new(SENDER_KEYS, config->queue.seed);
     worker->inbounds_by_peer = map_new(config->queue.seed);
     timer_init(&worker->queue_timer, worker->loop, on_queue_timer, worker);
@@ -299,6 +302,7 @@ void worker_close(struct worker *worker)
     resolve_kill_all(worker);
     queue_free(worker->queue);
     hosts_free(worker->hosts);
+    line_free(worker->line);
     key_cache_free(worker->keys);
     resolver_free(worker->resolver);
     map_free(worker->inbounds_by_peer);

@@ -43,7 +43,8 @@ struct worker {
     struct list outbounds;  /* struct outbound */
     struct list resolves;   /* struct resolve */
     struct list verifies;   /* struct verify */
-    struct key_cache *keys; /* of those that sign what comes in */
+    struct key_cache *keys; /* of those that sign what comes in; the line's alone */
+    struct line *line;      /* where signatures are checked */
     struct resolver *resolver;
     struct hosts *hosts; /* which of them are down */
     uint64_t random;     /* for the choice among equal hosts */
