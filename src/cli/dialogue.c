@@ -14,6 +14,7 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include "base/instant.h"
 #include "base/memory.h"
 #include "mail/base64.h"
 #include "net/stream.h"
@@ -44,6 +45,7 @@ struct dialogue {
     bool is_late, is_secured, is_writable, has_ended, is_hello;
     int ended_os;
     /* A lookup under way. */
+    bool is_found;
     struct lookup_address found[LOOKUP_LIMIT];
     size_t found_count;
     char found_failure[160];
@@ -92,11 +94,12 @@ static void on_secured(void *context)
 static const struct stream_events events = {
     .input = on_input, .writable = on_writable, .ended = on_ended, .secured = on_secured};
 
-/* From here on a step may take so long. */
+/* From here on a step may take so long. The loop's own clock stood still since the last step, and a
+ * person may have typed a password meanwhile. */
 static void begin(struct dialogue *dialogue, int64_t most_ms)
 {
     dialogue->is_late = false;
-    timer_set(&dialogue->timer, loop_now_ms(dialogue->loop) + most_ms);
+    timer_set(&dialogue->timer, instant_steady_ms() + most_ms);
 }
 
 /* Something happened: look again. */
@@ -190,6 +193,7 @@ static void on_lookup(void *context, const struct lookup_address *addresses, siz
                       const char *failure)
 {
     struct dialogue *dialogue = context;
+    dialogue->is_found = true;
     dialogue->found_count = count;
     memcpy(dialogue->found, addresses, count * sizeof *addresses);
     snprintf(dialogue->found_failure, sizeof dialogue->found_failure, "%s", failure ? failure : "");
@@ -202,7 +206,9 @@ bool dialogue_lookup(struct dialogue *dialogue, const char *host,
     loop_lookup(dialogue->loop, bytes_of(host), 25, on_lookup, dialogue);
     /* The system's resolver has bounds of its own, and its thread cannot be left behind. */
     timer_clear(&dialogue->timer);
-    wait(dialogue);
+    dialogue->is_found = false;
+    while (!dialogue->is_found)
+        wait(dialogue);
     if (dialogue->found_count == 0)
         return error_set(err, 0, "%.80s: %s", host, dialogue->found_failure);
     for (size_t i = 0; i < dialogue->found_count; i++) {
@@ -244,7 +250,7 @@ static struct place place_of(const struct ip *ip, uint16_t port)
     return place;
 }
 
-/* Takes over a socket whose connection has begun, and waits until it is there. */
+/* Takes over a connected socket. */
 static bool finish(struct dialogue *dialogue, int fd_owned, struct error *err)
 {
     dialogue_disconnect(dialogue);
@@ -295,6 +301,11 @@ bool dialogue_connect(struct dialogue *dialogue, const struct ip *to, uint16_t p
     struct place place = place_of(to, port);
     struct place source = from ? place_of(from, 0) : place;
     return open_connection(dialogue, &place, from ? &source : NULL, err);
+}
+
+bool dialogue_give(struct dialogue *dialogue, int fd_owned, struct error *err)
+{
+    return finish(dialogue, fd_owned, err);
 }
 
 bool dialogue_connect_unix(struct dialogue *dialogue, const char *path, struct error *err)

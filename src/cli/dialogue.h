@@ -46,6 +46,8 @@ MUST_CHECK bool dialogue_connect(struct dialogue *dialogue, const struct ip *to,
 /* The same over a Unix socket. */
 MUST_CHECK bool dialogue_connect_unix(struct dialogue *dialogue, const char *path,
                                       struct error *err);
+/* Takes over a socket that is connected (cli/dial.h); an earlier connection is closed. */
+MUST_CHECK bool dialogue_give(struct dialogue *dialogue, int fd_owned, struct error *err);
 /* Is there a connection still? */
 bool dialogue_is_connected(const struct dialogue *dialogue);
 /* The next step will hear, and then close; a reply is not waited for. */

@@ -49,6 +49,11 @@ void dns_client_close(struct dns_client *dns)
     free(dns);
 }
 
+bool dns_client_is_validating(const struct dns_client *dns)
+{
+    return dns->zone || resolver_anchor(dns->resolver);
+}
+
 static void is_answered(void *context)
 {
     struct dns_client *dns = context;

@@ -15,5 +15,10 @@ struct dns_client *dns_client_open(const char *zone, const struct resolver_setti
                                    struct error *err);
 void dns_client_close(struct dns_client *dns_owned);
 
+/* Does an answer that is not secure mean that it is not signed? Without a trust anchor nobody
+ * knows.
+ */
+bool dns_client_is_validating(const struct dns_client *dns);
+
 /* Has all open questions answered. */
 void dns_client_answer(struct dns_client *dns, struct facts *facts);
