@@ -84,6 +84,8 @@ int command_bench_relay(char **arguments, size_t count);
 void command_bench_send_options(FILE *out);
 void command_bench_sink_options(FILE *out);
 void command_bench_relay_options(FILE *out);
+int command_probe(char **arguments, size_t count);
+void command_probe_options(FILE *out);
 int command_verify(char **arguments, size_t count);
 void command_verify_options(FILE *out);
 int command_dkim_new(const struct options *options);

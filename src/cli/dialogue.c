@@ -412,6 +412,14 @@ const struct reply_scan *dialogue_hear(struct dialogue *dialogue, struct error *
     return NULL;
 }
 
+bool dialogue_has_input(struct dialogue *dialogue, int64_t wait_ms)
+{
+    begin(dialogue, wait_ms);
+    while (dialogue_is_connected(dialogue) && !dialogue->input.len && !dialogue->is_late)
+        wait(dialogue);
+    return !dialogue_is_connected(dialogue) || dialogue->input.len;
+}
+
 const struct reply_scan *dialogue_say(struct dialogue *dialogue, struct error *err,
                                       const char *format, ...)
 {

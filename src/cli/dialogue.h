@@ -68,6 +68,8 @@ const struct tls_facts *dialogue_tls(const struct dialogue *dialogue);
  * connection ended (os 0 or errno), nothing came in time (ETIMEDOUT), or it was no SMTP (EPROTO).
  */
 const struct reply_scan *dialogue_hear(struct dialogue *dialogue, struct error *err);
+/* Waits so long, or until the server says something or the connection ends: true. */
+bool dialogue_has_input(struct dialogue *dialogue, int64_t wait_ms);
 /* Says one line (a format, without CRLF), and hears the reply to it. */
 const struct reply_scan *dialogue_say(struct dialogue *dialogue, struct error *err,
                                       const char *format, ...) PRINTF_LIKE(3, 4);

@@ -213,6 +213,16 @@ static const struct command commands[] = {
      "  postrider bench relay --server 127.0.0.1:2525 --sink 127.0.0.1:2599 --count 100000 \\\n"
      "      --to user%d@partner.example\n",
      0, 0, 0, .run_own = command_bench_relay, .print_options = command_bench_relay_options},
+    {"probe", "HOST|ADDRESS", "try a way for mail, step by step, and say where it ends",
+     "Of an ADDRESS: the DNS, each MX host in order, connection, greeting, EHLO, TLS, and what is\n"
+     "said to the recipient; stops before DATA, so nothing is sent. Of a HOST: what is behind the\n"
+     "ports 25, 465, 587 and 2525, and whether --user gets in.\n"
+     "Exit status 0: mail would be taken, 1: it would not, 75: not now.\n"
+     "Examples:\n"
+     "  postrider probe ann@example.org\n"
+     "  postrider probe mail.example.org --user ann@example.org\n"
+     "  postrider probe mail.example.org:587 --timeout 1m --json\n",
+     0, 0, 0, .run_own = command_probe, .print_options = command_probe_options},
     {"verify", "[FILE]", "check SPF, DKIM, ARC and DMARC of a message, or of a sender",
      "Of a message on FILE (- is standard input) all of them, SPF where --ip says who sent it.\n"
      "Without FILE: SPF alone (--ip with --from or --helo), DMARC alone (--header-from).\n"

@@ -101,3 +101,28 @@ bool user_password(const struct options *options, struct buf *out, bool *is_new)
         user_password_done(out);
     return is_good;
 }
+
+bool user_password_ask(const char *user, bool is_from_stdin, struct buf *out)
+{
+    struct buf question;
+    init(out);
+    if (is_from_stdin) {
+        if (read_line(out) && out->len)
+            return true;
+        user_password_done(out);
+        return say("no password was read from standard input");
+    }
+    if (!isatty(STDIN_FILENO)) {
+        user_password_done(out);
+        return say("there is no terminal to ask for a password; give it by --password-stdin");
+    }
+    buf_init(&question, 512);
+    buf_addf(&question, "Password of %.400s: ", user);
+    buf_add_byte(&question, 0);
+    bool is_good = prompt((const char *)question.at, out) && out->len;
+    buf_done(&question);
+    if (is_good)
+        return true;
+    user_password_done(out);
+    return say("no password was read");
+}
