@@ -5,6 +5,7 @@ PYTHON ?= /usr/bin/python3
 N ?= 1000
 SECONDS ?= 300
 
+target = $(DESTDIR)$(PREFIX)
 sources = $(shell find src tests bench -name '*.[ch]')
 sanitized = -Dbuildtype=debugoptimized -Db_sanitize=address,undefined
 sanitizer_options = ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
@@ -97,11 +98,18 @@ bench: ## [BENCH=--quick]: Postrider beside its peers, in one run on this machin
 format: ## clang-format on everything
 	@clang-format -i $(sources)
 
-install: build ## [PREFIX=/usr/local] [DESTDIR=]: binary and man pages
-	install -D -m 755 build/postrider $(DESTDIR)$(PREFIX)/sbin/postrider
+install: build ## [PREFIX=/usr/local] [DESTDIR=]: binary, man pages, completions, units for systemd
+	install -D -m 755 build/postrider $(target)/sbin/postrider
 	for page in docs/man/*.[1-8]; do \
-	    install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	    install -D -m 644 $$page $(target)/share/man/man$${page##*.}/$${page##*/}; \
 	done
+	install -D -m 644 -t $(target)/share/bash-completion/completions completions/bash/postrider
+	install -D -m 644 -t $(target)/share/zsh/site-functions completions/zsh/_postrider
+	install -D -m 644 -t $(target)/share/fish/vendor_completions.d completions/fish/postrider.fish
+	install -D -m 644 -t $(target)/lib/systemd/system debian/postrider.socket debian/postrider.service
+	sed -i 's,/usr/sbin,$(PREFIX)/sbin,' $(target)/lib/systemd/system/postrider.service
+	install -D -m 644 debian/postrider.sysusers $(target)/lib/sysusers.d/postrider.conf
+	install -D -m 644 debian/postrider.tmpfiles $(target)/lib/tmpfiles.d/postrider.conf
 
 clean: ## remove the builds
 	rm -rf build build-test build-check build-fuzz build-sim

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/complete.h"
 #include "daemon/child.h"
 
 static const struct command commands[] = {
@@ -322,13 +323,13 @@ static bool is_taken(const struct option *option, const struct command *command)
 }
 
 /* Those whose `takes` has something of this, or is 0 as this is. */
-static void print_options(unsigned takes)
+static void print_options(unsigned takes, FILE *out)
 {
     for (size_t i = 0; i < COUNT(option_rows); i++) {
         const struct option *option = &option_rows[i];
         if (takes == option->takes || takes & option->takes)
-            printf("  %-16s %-9s %s\n", option->name, option->value ? option->value : "",
-                   option->does);
+            fprintf(out, "  %-16s %-9s %s\n", option->name, option->value ? option->value : "",
+                    option->does);
     }
 }
 
@@ -345,11 +346,11 @@ static int print_help(const struct command *command)
            command->usage, command->does, command->help);
     if (command->takes & TAKES_SELECTION) {
         printf("Messages are selected by all of these options that are given:\n");
-        print_options(TAKES_SELECTION);
+        print_options(TAKES_SELECTION, stdout);
         printf("Other options:\n");
     }
-    print_options(0);
-    print_options(command->takes & ~(unsigned)TAKES_SELECTION);
+    print_options(0, stdout);
+    print_options(command->takes & ~(unsigned)TAKES_SELECTION, stdout);
     return EXIT_GOOD;
 }
 
@@ -521,11 +522,26 @@ static bool run_own(int count, char **arguments, int *status)
     return true;
 }
 
+/* For completion: in one list. */
+static void print_command_options(const struct command *command, FILE *out)
+{
+    if (command->print_options) {
+        command->print_options(out);
+        return;
+    }
+    print_options(0, out);
+    print_options(command->takes, out);
+}
+
 int main(int count, char **arguments)
 {
-    /* How the supervisor starts its children; not for people. */
+    /* How the supervisor starts its children, and what shells ask; not for people. */
     if (count == 4 && strcmp(arguments[1], "child") == 0)
         return child_run(arguments[2], arguments[3]);
+    if (count > 1 && strcmp(arguments[1], "complete") == 0) {
+        const struct complete_tables tables = {commands, COUNT(commands), print_command_options};
+        return complete(&tables, arguments + 2, (size_t)count - 2);
+    }
     if (count == 2 && strcmp(arguments[1], "--version") == 0)
         return print_version();
     int own_status;
