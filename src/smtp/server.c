@@ -99,7 +99,8 @@ void server_reply(struct smtp_server *server, int code, const char *status, cons
 void server_count_error(struct smtp_server *server)
 {
     if (++server->errors == server->settings->error_limit)
-        server_close(server, "4.7.0", "Too many errors; connect anew when they are mended");
+        server_close(server, "errors", "4.7.0",
+                     "Too many errors; connect anew when they are mended");
 }
 
 void server_refuse_all(struct smtp_server *server, struct bytes verb, struct smtp_answer answer,
@@ -110,6 +111,7 @@ void server_refuse_all(struct smtp_server *server, struct bytes verb, struct smt
     server->refused_verb = verb;
     server->refused_code = answer.code;
     server->refused_text = answer.text;
+    server->must_tell = true;
     if (answer.code == 421)
         server_end(server);
     else if (answer.code >= 500)
@@ -121,9 +123,12 @@ void server_refuse(struct smtp_server *server, struct bytes verb, struct smtp_an
     server_refuse_all(server, verb, answer, 1);
 }
 
-void server_close(struct smtp_server *server, const char *status, const char *text)
+void server_close(struct smtp_server *server, const char *rule, const char *status,
+                  const char *text)
 {
     server_reply(server, 421, status, text);
+    server->closed_rule = bytes_of(rule);
+    server->closed_text = bytes_of(text);
     server_end(server);
 }
 
@@ -304,10 +309,13 @@ enum smtp_server_effect smtp_server_step(struct smtp_server *server)
         }
         if (server->asked != SERVER_WANT_INPUT)
             return server->asked;
-        if (server->output.len - server->output_sent > OUTPUT_HIGH)
+        /* Of pipelined commands each that is refused is told. */
+        if (server->output.len - server->output_sent > OUTPUT_HIGH || server->must_tell) {
+            server->must_tell = false;
             return SERVER_FLUSH;
+        }
         if (server->is_shutting && !server->transaction && server->reading == READING_LINES) {
-            server_close(server, "4.3.2", "Going down for a while; try again later");
+            server_close(server, NULL, "4.3.2", "Going down for a while; try again later");
             continue;
         }
         switch (server->reading == READING_LINES ? read_line(server) : server_read_text(server)) {
@@ -421,7 +429,7 @@ void smtp_server_expire(struct smtp_server *server, int64_t now_ms)
         return;
     }
     bool is_slow_text = server->text_began_ms != 0;
-    server_close(server, "4.4.2",
+    server_close(server, "timeout", "4.4.2",
                  is_slow_text ? "The message comes too slowly; try again"
                               : "Nothing came for too long; connect anew");
 }
@@ -487,11 +495,18 @@ unsigned smtp_server_peer_flags(const struct smtp_server *server)
 bool smtp_server_refused(struct smtp_server *server, struct bytes *verb, int *code,
                          struct bytes *text)
 {
-    if (!server->refused_code)
+    if (server->refused_code) {
+        *verb = server->refused_verb;
+        *code = server->refused_code;
+        *text = server->refused_text;
+        server->refused_code = 0;
+        return true;
+    }
+    if (!server->closed_rule.len)
         return false;
-    *verb = server->refused_verb;
-    *code = server->refused_code;
-    *text = server->refused_text;
-    server->refused_code = 0;
+    *verb = server->closed_rule;
+    *code = 421;
+    *text = server->closed_text;
+    server->closed_rule = BYTES_NONE;
     return true;
 }

@@ -54,8 +54,9 @@ struct smtp_server_settings {
 
 enum smtp_server_effect {
     SERVER_WANT_INPUT, /* all input is consumed: send the output, wait for more */
-    SERVER_FLUSH,      /* much output waits (a peer that asks and does not read): send it, and step
-                          on only when it is sent; input may be left unread */
+    SERVER_FLUSH,      /* much output waits (a peer that asks and does not read), or a command was
+                          refused (smtp_server_refused): send it, and step on only when it is sent;
+                          input may be left unread */
     SERVER_CHECK_MAIL, /* smtp_server_transaction() has the reverse-path: smtp_server_answer() */
     SERVER_CHECK_RCPT, /* smtp_server_recipient() is the address: smtp_server_answer() */
     SERVER_BEGIN_BODY, /* the message begins: smtp_server_answer(); OK sends 354 (DATA) */
@@ -180,6 +181,7 @@ struct bytes smtp_server_protocol(const struct smtp_server *server);
 unsigned smtp_server_peer_flags(const struct smtp_server *server);
 
 /* The newest command that was refused by the machine itself, for the log: verb, code and reply
- * text; false when there was none since the last call. */
+ * text; then the end of the session by 421, with "errors", "timeout" or "transactions" for a verb;
+ * false when there was neither since the last call. */
 MUST_CHECK bool smtp_server_refused(struct smtp_server *server, struct bytes *verb, int *code,
                                     struct bytes *text);

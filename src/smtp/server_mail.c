@@ -75,7 +75,8 @@ void server_mail(struct smtp_server *server, struct bytes argument)
     const struct smtp_server_settings *settings = server->settings;
     /* RFC 9422, 4.1: every MAIL counts, whatever becomes of it. */
     if (settings->transaction_limit && server->mails >= settings->transaction_limit) {
-        server_close(server, "4.7.0", "Enough messages for one connection; connect anew");
+        server_close(server, "transactions", "4.7.0",
+                     "Enough messages for one connection; connect anew");
         return;
     }
     server->mails++;

@@ -49,7 +49,8 @@ struct smtp_server {
     struct smtp_answer failure; /* why the text is only swallowed; code 0: it is not */
 
     struct bytes refused_verb, refused_text;
-    int refused_code; /* 0: nothing was refused since it was asked last */
+    struct bytes closed_rule, closed_text; /* an end by 421 that is not told yet */
+    int refused_code;                      /* 0: nothing was refused since it was asked last */
 
     size_t errors, mails, rcpts_tried;
     size_t stores_left; /* answers still to come in SERVER_STORE */
@@ -60,6 +61,7 @@ struct smtp_server {
     bool has_greeted, is_extended, is_closing, is_shutting;
     bool is_secure;         /* inside TLS */
     bool must_drop;         /* SERVER_DROP_BODY is due */
+    bool must_tell;         /* of a refusal, before the next command */
     bool has_begun;         /* the driver has a message begun that is not complete */
     bool in_chunks;         /* PHASE_CHUNKS */
     bool is_driver_failure; /* failure is an answer of the driver's, copied to the arena */
@@ -96,7 +98,8 @@ void server_refuse_all(struct smtp_server *server, struct bytes verb, struct smt
 /* Counts an error; too many end the session. */
 void server_count_error(struct smtp_server *server);
 /* Queues a 421 and ends the session. */
-void server_close(struct smtp_server *server, const char *status, const char *text);
+void server_close(struct smtp_server *server, const char *rule, const char *status,
+                  const char *text);
 /* Ends the session: the input is forgotten, a message begun is dropped. */
 void server_end(struct smtp_server *server);
 /* Ends the transaction, if any: a message begun is dropped. */

@@ -641,6 +641,33 @@ static void refusals_are_told_once(void **state)
     driver_done(&driver);
 }
 
+/* Of a pipelined group each refusal can be logged, and why the session ended. */
+static void every_refusal_is_told(void **state)
+{
+    static const char *const want[] = {"MAIL", "RCPT", "DATA", "NOPE", "errors"};
+    struct smtp_server_settings settings = plain;
+    struct bytes verb, text;
+    int code;
+    size_t told = 0;
+    settings.error_limit = 4;
+    struct smtp_server *smtp = smtp_server_new(&settings, BYTES("192.0.2.1"), NOW, wall_ms);
+    smtp_server_input(smtp,
+                      BYTES("EHLO a\r\nMAIL FROM:<\r\nRCPT TO:<b@b.example>\r\nDATA\r\nNOPE\r\n"),
+                      NOW, wall_ms);
+    for (enum smtp_server_effect effect = SERVER_FLUSH; effect == SERVER_FLUSH;) {
+        effect = smtp_server_step(smtp);
+        while (smtp_server_refused(smtp, &verb, &code, &text)) {
+            assert_true(told < COUNT(want));
+            if (!bytes_equal_nocase(verb, bytes_of(want[told])) && told != 3)
+                fail_msg("%zu: %.*s", told, BYTES_ARGS(verb));
+            told++;
+        }
+    }
+    assert_int_equal(told, COUNT(want));
+    assert_int_equal(code, 421);
+    smtp_server_free(smtp);
+}
+
 /* CVE-2011-0411: what a man in the middle puts behind STARTTLS is never taken for the peer's. */
 static void bytes_behind_starttls_end_the_session(void **state)
 {
@@ -773,6 +800,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(a_hangup_leaves_what_is_complete),
         cmocka_unit_test(shutting_waits_for_the_transaction),
         cmocka_unit_test(refusals_are_told_once),
+        cmocka_unit_test(every_refusal_is_told),
         cmocka_unit_test(bytes_behind_starttls_end_the_session),
         cmocka_unit_test(bytes_before_the_handshake_end_the_session),
         cmocka_unit_test(a_handshake_has_its_time),
