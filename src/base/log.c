@@ -203,7 +203,8 @@ static void print_line(struct buf *line, const struct event *event, bool is_json
 
 void log_write(enum log_level level, const char *name, const struct log_field *fields, size_t count)
 {
-    if (level < state.least)
+    bool is_for_sink = state.sink && level >= LOG_INFO;
+    if (level < state.least && !is_for_sink)
         return;
     struct event event = {instant_now_ms(), level, name, fields, count};
     bool is_json = state.format == LOG_JSON;
@@ -214,6 +215,8 @@ void log_write(enum log_level level, const char *name, const struct log_field *f
         print_line(&line, &event, false);
     if (state.sink)
         state.sink(state.context, event.instant_ms, buf_view(&line));
+    if (level < state.least)
+        return;
     if (is_json)
         print_line(&line, &event, true);
     buf_add_byte(&line, '\n');

@@ -25,8 +25,13 @@ struct log_field {
 /* The message's id, as id=…; id 0 writes nothing. */
 #define LOG_ID(value) ((struct log_field){"id", LOG_KIND_ID, BYTES_NONE, (int64_t)(value)})
 
+/* The session that it happened in, as session=…; 0 writes nothing. */
+#define LOG_SESSION(value)                                                                         \
+    ((struct log_field){"session", LOG_KIND_ID, BYTES_NONE, (int64_t)(value)})
+
 /* What receives each finished line beside standard error (the trace journal, a test), always as
- * logfmt; line has no end-of-line, borrowed for the call. NULL for none. */
+ * logfmt, and whatever the least level is also those of level info; line has no end-of-line,
+ * borrowed for the call. NULL for none. */
 typedef void log_sink(void *context, int64_t instant_ms, struct bytes line);
 
 /* Once, at the start of a process: its name ("worker-0"; kept, not copied), the least level

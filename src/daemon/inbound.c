@@ -58,12 +58,25 @@ static void log_refused(const struct inbound *inbound, struct bytes to, struct b
 {
     const struct smtp_server *smtp = session_smtp(inbound->session);
     const struct envelope *transaction = smtp_server_transaction(smtp);
-    log_info("refused", LOG_BYTES("client", session_peer(inbound->session)),
+    log_info("refused", LOG_SESSION(session_number(inbound->session)),
+             LOG_BYTES("client", session_peer(inbound->session)),
              LOG_BYTES("helo", smtp_server_helo(smtp)),
-             LOG_BYTES("from", transaction ? transaction->reverse_path : BYTES_NONE),
-             LOG_BYTES("to", to), LOG_INT("code", answer->code),
-             LOG_BYTES("status", answer->status), LOG_BYTES("rule", rule),
-             LOG_BYTES("text", answer->text), LOG_OPTIONAL_BYTES("user", smtp_server_user(smtp)));
+             LOG_OPTIONAL_BYTES("from", transaction ? transaction->reverse_path : BYTES_NONE),
+             LOG_OPTIONAL_BYTES("to", to), LOG_INT("code", answer->code),
+             LOG_OPTIONAL_BYTES("status", answer->status), LOG_BYTES("rule", rule),
+             LOG_BYTES("text", answer->text), LOG_TEXT("listener", inbound->listener->address),
+             LOG_OPTIONAL_BYTES("user", smtp_server_user(smtp)));
+}
+
+static uint64_t on_number(void *context)
+{
+    return worker_id(context);
+}
+
+static void on_refused(void *context, struct session *session, struct bytes rule,
+                       const struct smtp_answer *answer)
+{
+    log_refused(session_data(session), BYTES_NONE, rule, answer);
 }
 
 /* An account sends as itself (policy/sender.h). */
@@ -184,7 +197,8 @@ static void on_store(void *context, struct session *session)
 static void on_drop(void *context, struct session *session)
 {
     struct inbound *inbound = session_data(session);
-    log_info("lost", LOG_BYTES("client", session_peer(session)),
+    log_info("lost", LOG_SESSION(session_number(session)),
+             LOG_BYTES("client", session_peer(session)),
              LOG_BYTES("helo", smtp_server_helo(session_smtp(session))));
     intake_drop(inbound->intake);
     inbound->intake = NULL;
@@ -248,15 +262,19 @@ static void on_secured(void *context, struct session *session)
 }
 
 /* Says why in SMTP's words and closes: for those who get no session at all. */
-static void turn_away(int fd_owned, struct bytes peer, const char *why, const char *rule)
+static void turn_away(struct gate *gate, int fd_owned, struct bytes peer, const char *why,
+                      const char *rule)
 {
     char reply[256];
+    struct worker *worker = gate->worker;
     int len = snprintf(reply, sizeof reply, "421 4.7.0 %s; please try again later\r\n", why);
     /* Whether it arrives does not matter to anyone but the peer. */
     (void)!send(fd_owned, reply, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd_owned);
-    log_warning("refused", LOG_BYTES("client", peer), LOG_INT("code", 421),
-                LOG_TEXT("status", "4.7.0"), LOG_TEXT("rule", rule), LOG_TEXT("text", why));
+    log_warning("refused", LOG_SESSION(worker_id(worker)), LOG_BYTES("client", peer),
+                LOG_INT("code", 421), LOG_TEXT("status", "4.7.0"), LOG_TEXT("rule", rule),
+                LOG_TEXT("text", why),
+                LOG_TEXT("listener", worker->generation->config->listeners[gate->number].address));
 }
 
 static bool is_loopback(struct bytes peer)
@@ -308,15 +326,18 @@ static void admit(struct gate *gate, int fd_owned, struct bytes peer, const stru
      * this host, or from a network that may relay, says nothing of the client. */
     bool is_known = !proxy || proxy->has_client;
     if (worker->inbound_count >= config->limits.sessions) {
-        turn_away(fd_owned, peer, "this server has as many sessions as it can serve", "sessions");
+        turn_away(gate, fd_owned, peer, "this server has as many sessions as it can serve",
+                  "sessions");
         return;
     }
     if (peer_count(worker, peer) >= config->limits.sessions_per_address) {
-        turn_away(fd_owned, peer, "too many sessions from your address", "sessions-per-address");
+        turn_away(gate, fd_owned, peer, "too many sessions from your address",
+                  "sessions-per-address");
         return;
     }
     if (config->listeners[gate->number].smtp.tls != SERVER_TLS_NONE && !worker->generation->tls) {
-        turn_away(fd_owned, peer, "this server's certificate cannot be used at the moment", "tls");
+        turn_away(gate, fd_owned, peer, "this server's certificate cannot be used at the moment",
+                  "tls");
         return;
     }
     struct inbound *inbound = NEW(struct inbound);
@@ -444,6 +465,8 @@ void inbound_init(struct worker *worker)
 {
     worker->host = (struct session_host){.context = worker,
                                          .loop = worker->loop,
+                                         .number = on_number,
+                                         .refused = on_refused,
                                          .mail = on_mail,
                                          .rcpt = on_rcpt,
                                          .login = on_login,

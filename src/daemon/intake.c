@@ -22,7 +22,8 @@ enum {
     META_LIMIT = 64 << 20,
     WARNING_LIMIT = 200,
     TRACE_LIMIT = 4096 + VERIFY_FIELDS,
-    SIGNATURES_LIMIT = 128 * 1024
+    SIGNATURES_LIMIT = 128 * 1024,
+    LOGGED_RECIPIENTS = 50 /* of a refused message */
 };
 
 struct intake {
@@ -333,12 +334,22 @@ static void answer(struct intake *intake, const struct smtp_answer *answer_)
 static void log_refusal(struct intake *intake, const struct smtp_answer *refusal)
 {
     const struct smtp_server *smtp = session_smtp(intake->session);
-    log_info("refused", LOG_ID(intake->id), LOG_BYTES("client", session_peer(intake->session)),
+    const struct envelope *transaction = smtp_server_transaction(smtp);
+    size_t count = transaction->recipient_count;
+    log_info("refused", LOG_ID(intake->id), LOG_SESSION(session_number(intake->session)),
+             LOG_BYTES("client", session_peer(intake->session)),
              LOG_BYTES("helo", smtp_server_helo(smtp)),
-             LOG_BYTES("from", smtp_server_transaction(smtp)->reverse_path),
-             LOG_INT("code", refusal->code), LOG_BYTES("status", refusal->status),
+             LOG_BYTES("from", transaction->reverse_path),
+             LOG_BYTES("to", count ? transaction->recipients[0].address : BYTES_NONE),
+             LOG_INT("nrcpt", count), LOG_INT("code", refusal->code),
+             LOG_BYTES("status", refusal->status),
              LOG_TEXT("rule", intake->rule ? intake->rule : "store"),
-             LOG_BYTES("text", refusal->text), LOG_OPTIONAL_BYTES("user", smtp_server_user(smtp)));
+             LOG_BYTES("text", refusal->text), LOG_TEXT("listener", intake->listener->address),
+             LOG_OPTIONAL_BYTES("user", smtp_server_user(smtp)));
+    /* Each of them may ask why nothing came. */
+    for (size_t i = 1; i < count && i < LOGGED_RECIPIENTS; i++)
+        log_info("recipient", LOG_ID(intake->id),
+                 LOG_BYTES("to", transaction->recipients[i].address));
 }
 
 static void answer_refused(struct intake *intake, const struct smtp_answer *refusal)
@@ -435,14 +446,14 @@ static void stored(struct commit_owner *owner, const struct spool_result *result
     ASSERT(is_good);
     bool is_new = queue_add(worker->queue, &envelope, loop_wall_ms(worker->loop));
     ASSERT(is_new);
-    log_info("accepted", LOG_ID(intake->id), LOG_BYTES("from", envelope.reverse_path),
-             LOG_BYTES("to", envelope.recipients[0].address),
-             LOG_INT("nrcpt", envelope.recipient_count), LOG_INT("size", envelope.size),
-             LOG_BYTES("client", envelope.client), LOG_BYTES("helo", envelope.helo),
-             LOG_BYTES("protocol", smtp_server_protocol(session_smtp(intake->session))),
-             LOG_OPTIONAL_BYTES("tls", session_tls(intake->session)),
-             LOG_TEXT("listener", intake->listener->address),
-             LOG_OPTIONAL_BYTES("user", envelope.user));
+    log_info(
+        "accepted", LOG_ID(intake->id), LOG_SESSION(session_number(intake->session)),
+        LOG_BYTES("from", envelope.reverse_path), LOG_BYTES("to", envelope.recipients[0].address),
+        LOG_INT("nrcpt", envelope.recipient_count), LOG_INT("size", envelope.size),
+        LOG_BYTES("client", envelope.client), LOG_BYTES("helo", envelope.helo),
+        LOG_BYTES("protocol", smtp_server_protocol(session_smtp(intake->session))),
+        LOG_OPTIONAL_BYTES("tls", session_tls(intake->session)),
+        LOG_TEXT("listener", intake->listener->address), LOG_OPTIONAL_BYTES("user", envelope.user));
     uint8_t text_bytes[64 + WARNING_LIMIT];
     struct buf text = {.at = text_bytes, .cap = sizeof text_bytes, .limit = sizeof text_bytes};
     buf_add(&text, BYTES("kept safe as "));

@@ -139,7 +139,7 @@ static void log_ban(bool is_new, const struct keeper_job *job, const struct ban_
     struct buf until = {.at = room, .cap = sizeof room, .limit = sizeof room};
     instant_print(&until, ban->until_ms);
     log_write(LOG_WARNING, ban_events[is_new],
-              LOG_FIELDS(LOG_BYTES("client", job->request.peer),
+              LOG_FIELDS(LOG_SESSION(job->request.session), LOG_BYTES("client", job->request.peer),
                          LOG_BYTES("user", job->request.user),
                          LOG_BYTES("mechanism", job->request.mechanism),
                          LOG_TEXT("banned", ban_kind_word(ban->kind)),

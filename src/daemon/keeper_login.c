@@ -115,8 +115,8 @@ bool keeper_login_is_delayed(const struct keeper_login *login)
 
 void keeper_login_refuse(struct keeper_job *job, const char *why)
 {
-    log_warning("login-failed", LOG_BYTES("user", job->request.user),
-                LOG_BYTES("client", job->request.peer),
+    log_warning("login-failed", LOG_SESSION(job->request.session),
+                LOG_BYTES("user", job->request.user), LOG_BYTES("client", job->request.peer),
                 LOG_BYTES("mechanism", job->request.mechanism), LOG_TEXT("reason", why));
     if (!job->login)
         job->login = login_new(job->keeper);

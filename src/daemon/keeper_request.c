@@ -56,6 +56,7 @@ bool keeper_request_print(struct buf *out, const struct keeper_request *request)
     buf_add_byte(out, (uint8_t)request->hash);
     packed_add_number(out, request->messages_per_day);
     packed_add_number(out, request->recipients_per_day);
+    packed_add_number(out, request->session);
     print_fields(out, request, request_fields, COUNT(request_fields));
     return !out->overflowed;
 }
@@ -63,13 +64,14 @@ bool keeper_request_print(struct buf *out, const struct keeper_request *request)
 bool keeper_request_scan(struct bytes packet, struct keeper_request *out)
 {
     uint8_t kind, scheme, hash;
-    uint64_t messages, recipients;
+    uint64_t messages, recipients, session;
     struct keeper_request request = {.kind = KEEPER_SIGN};
     if (!packed_take_byte(&packet, KEEPER_KIND_COUNT - 1, &kind) ||
         !packed_take_byte(&packet, KEEPER_RSA_RAW, &scheme) ||
         !packed_take_byte(&packet, KEEPER_SHA1, &hash) ||
         !packed_take_number(&packet, UINT32_MAX, &messages) ||
         !packed_take_number(&packet, UINT32_MAX, &recipients) ||
+        !packed_take_number(&packet, UINT64_MAX, &session) ||
         !scan_fields(packet, &request, request_fields, COUNT(request_fields)))
         return false;
     request.kind = (enum keeper_kind)kind;
@@ -77,6 +79,7 @@ bool keeper_request_scan(struct bytes packet, struct keeper_request *out)
     request.hash = (enum keeper_hash)hash;
     request.messages_per_day = (uint32_t)messages;
     request.recipients_per_day = (uint32_t)recipients;
+    request.session = session;
     *out = request;
     return true;
 }

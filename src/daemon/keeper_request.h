@@ -51,6 +51,7 @@ struct keeper_request {
     struct bytes message;
     struct bytes peer;      /* of what a client asked for: its address, for bans and the log */
     struct bytes mechanism; /* the same: "PLAIN", for the log */
+    uint64_t session;       /* the same: its number; 0: it has none */
     uint32_t messages_per_day, recipients_per_day; /* for KEEPER_SPEND; 0: any */
 };
 

@@ -195,6 +195,7 @@ static void ask(struct login *login, const struct sasl_question *question, struc
         .secret = secret,
         .message = question->auth_message,
         .peer = session_peer(login->session),
+        .session = session_number(login->session),
         .mechanism = sasl_mechanism_name(smtp_server_login(smtp).mechanism),
     };
     login->call = keeper_ask(login->worker->keeper, &request, on_answer, login);
@@ -210,7 +211,8 @@ void login_ended(struct login *login)
     struct smtp_login end = smtp_server_login(smtp);
     struct bytes mechanism = sasl_mechanism_name(end.mechanism);
     if (end.has_succeeded) {
-        log_info("login", LOG_BYTES("user", smtp_server_user(smtp)),
+        log_info("login", LOG_SESSION(session_number(login->session)),
+                 LOG_BYTES("user", smtp_server_user(smtp)),
                  LOG_BYTES("client", session_peer(login->session)),
                  LOG_BYTES("mechanism", mechanism));
         return;
@@ -220,8 +222,8 @@ void login_ended(struct login *login)
     login->status = KEEPER_OK;
     if (was_told)
         return;
-    log_warning("login-failed", LOG_BYTES("user", end.name),
-                LOG_BYTES("client", session_peer(login->session)),
+    log_warning("login-failed", LOG_SESSION(session_number(login->session)),
+                LOG_BYTES("user", end.name), LOG_BYTES("client", session_peer(login->session)),
                 LOG_BYTES("mechanism", mechanism), LOG_TEXT("reason", end.failure.why));
 }
 

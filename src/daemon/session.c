@@ -10,6 +10,7 @@
 
 struct session {
     const struct session_host *host;
+    uint64_t number;
     struct smtp_server *smtp;
     struct stream *stream; /* NULL: the peer is gone */
     struct timer deadline;
@@ -34,23 +35,27 @@ static void log_oddities(const struct session *session)
     unsigned flags = smtp_server_peer_flags(session->smtp);
     if (!flags)
         return;
-    log_info("peer-odd", LOG_BYTES("client", session_peer(session)),
+    log_info("peer-odd", LOG_SESSION(session->number), LOG_BYTES("client", session_peer(session)),
              LOG_BYTES("helo", smtp_server_helo(session->smtp)),
              LOG_INT("talked_early", flags & PEER_TALKED_EARLY ? 1 : 0),
              LOG_INT("pipelined_unasked", flags & PEER_PIPELINED_UNASKED ? 1 : 0),
              LOG_INT("bare_newline", flags & PEER_BARE_NEWLINE ? 1 : 0));
 }
 
-/* A command that the machine refused by itself; the host logs what it refuses. */
-static void log_refusal(struct session *session)
+/* What the machine refused by itself; the host logs what it refuses. */
+static void log_refusals(struct session *session)
 {
-    struct bytes verb, text;
-    int code;
-    if (!smtp_server_refused(session->smtp, &verb, &code, &text))
-        return;
-    log_info("refused", LOG_BYTES("client", session_peer(session)),
-             LOG_BYTES("helo", smtp_server_helo(session->smtp)), LOG_BYTES("rule", verb),
-             LOG_INT("code", code), LOG_BYTES("text", text));
+    const struct session_host *host = session->host;
+    struct smtp_answer answer = {.code = 0};
+    struct bytes verb;
+    while (smtp_server_refused(session->smtp, &verb, &answer.code, &answer.text)) {
+        if (host->refused)
+            host->refused(host->context, session, verb, &answer);
+        else
+            log_info("refused", LOG_BYTES("client", session_peer(session)),
+                     LOG_BYTES("helo", smtp_server_helo(session->smtp)), LOG_BYTES("rule", verb),
+                     LOG_INT("code", answer.code), LOG_BYTES("text", answer.text));
+    }
 }
 
 static void session_free(struct session *session)
@@ -127,7 +132,7 @@ static void step(struct session *session)
     struct smtp_answer answer;
     for (;;) {
         enum smtp_server_effect effect = smtp_server_step(session->smtp);
-        log_refusal(session);
+        log_refusals(session);
         switch (effect) {
         case SERVER_CHECK_MAIL:
             answer = host->mail(host->context, session);
@@ -234,15 +239,16 @@ static void log_tls(const struct session *session, const struct tls_facts *facts
     char fingerprint[2 * TLS_HASH_SIZE + 1] = "";
     for (size_t i = 0; facts->has_peer_certificate && i < TLS_HASH_SIZE; i++)
         snprintf(fingerprint + 2 * i, 3, "%02x", facts->peer_certificate[i]);
-    log_info("tls", LOG_BYTES("client", session_peer(session)), LOG_TEXT("version", facts->version),
-             LOG_TEXT("cipher", facts->cipher), LOG_OPTIONAL("sni", facts->server_name),
-             LOG_INT("resumed", facts->was_resumed),
+    log_info("tls", LOG_SESSION(session->number), LOG_BYTES("client", session_peer(session)),
+             LOG_TEXT("version", facts->version), LOG_TEXT("cipher", facts->cipher),
+             LOG_OPTIONAL("sni", facts->server_name), LOG_INT("resumed", facts->was_resumed),
              LOG_OPTIONAL("client_certificate", fingerprint));
 }
 
 static void log_tls_failed(const struct session *session, const char *reason)
 {
-    log_info("tls-failed", LOG_BYTES("client", session_peer(session)), LOG_TEXT("reason", reason));
+    log_info("tls-failed", LOG_SESSION(session->number), LOG_BYTES("client", session_peer(session)),
+             LOG_TEXT("reason", reason));
 }
 
 static void on_secured(void *context)
@@ -310,6 +316,7 @@ struct session *session_open(const struct session_host *host, int fd_owned,
     struct session *session = NEW(struct session);
     session->host = host;
     session->data = data;
+    session->number = host->number ? host->number(host->context) : 0;
     struct bytes peer = host->peer ? host->peer(host->context, data) : BYTES_NONE;
     if (peer.len)
         snprintf(session->peer, sizeof session->peer, "%.*s", BYTES_ARGS(peer));
@@ -331,6 +338,11 @@ struct session *session_open(const struct session_host *host, int fd_owned,
 struct smtp_server *session_smtp(const struct session *session)
 {
     return session->smtp;
+}
+
+uint64_t session_number(const struct session *session)
+{
+    return session->number;
 }
 
 struct bytes session_peer(const struct session *session)

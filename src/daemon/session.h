@@ -13,6 +13,12 @@ struct session;
 struct session_host {
     void *context;
     struct loop *loop;
+    /* A number for a new session, by which the log's lines of it are known; NULL: it has none. */
+    uint64_t (*number)(void *context);
+    /* A command that the machine refused by itself, or an end that it made (smtp_server_refused):
+     * for the log; NULL: logged without a listener. */
+    void (*refused)(void *context, struct session *session, struct bytes rule,
+                    const struct smtp_answer *answer);
     /* SERVER_CHECK_MAIL and SERVER_CHECK_RCPT: answer at once. */
     struct smtp_answer (*mail)(void *context, struct session *session);
     struct smtp_answer (*rcpt)(void *context, struct session *session);
@@ -51,6 +57,8 @@ struct session *session_open(const struct session_host *host, int fd_owned,
                              struct error *err);
 
 struct smtp_server *session_smtp(const struct session *session);
+/* Its number; 0: it has none. */
+uint64_t session_number(const struct session *session);
 /* The peer's address as text; borrowed for the session's life. */
 struct bytes session_peer(const struct session *session);
 /* What the handshake led to; false in clear text, and when the peer is gone. */
