@@ -158,7 +158,8 @@ static void begin_log(struct child *child)
 {
     struct error err;
     log_init(child->name, child->config->log_level, child->config->log_format);
-    child->journal = journal_open(child->config->trace_folder, child->name, &err);
+    child->journal =
+        journal_open(child->config->trace_folder, child->name, &child->config->trace, &err);
     if (child->journal)
         log_set_sink(journal_add, child->journal);
     else

@@ -112,6 +112,14 @@ static const struct schema_key log_keys[] = {
 };
 static const struct schema_table log_table = {"log", log_keys, COUNT(log_keys)};
 
+static const struct schema_key trace_keys[] = {
+    {"keep", SCHEMA_DURATION, AT(config.trace.keep_ms), "30d", HOUR_MS, 3650 * DAY_MS,
+     .help = "how long the journals for postrider trace are kept"},
+    {"size", SCHEMA_SIZE, AT(config.trace.size_bytes), "2G", 1 << 20, 1024 * GIB,
+     .help = "of the journals of one process; the oldest are removed"},
+};
+static const struct schema_table trace_table = {"trace", trace_keys, COUNT(trace_keys)};
+
 static const struct schema_key limits_keys[] = {
     {"message_size", SCHEMA_SIZE, AT(smtp.size_limit), "50M", 64 << 10, 4 * GIB,
      .help = "of a message"},
@@ -205,6 +213,7 @@ static const struct schema_key top_keys[] = {
     {"workers", SCHEMA_NUMBER, AT(workers), "1", 1, CONFIG_WORKER_LIMIT,
      .help = "processes that accept and deliver, each with a shard of the spool"},
     {"log", SCHEMA_MAP, .table = &log_table, .help = "the log"},
+    {"trace", SCHEMA_MAP, .table = &trace_table, .help = "what postrider trace can tell of"},
     {"limits", SCHEMA_MAP, .table = &limits_table, .help = "for incoming mail"},
     {"queue", SCHEMA_MAP, .table = &queue_table, .help = "retries and connections"},
     {"tls", SCHEMA_MAP, .table = &draft_tls_table, .help = "certificates of this server"},

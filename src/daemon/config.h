@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/journal.h"
 #include "net/resolver.h"
 #include "net/tls.h"
 #include "policy/fingerprints.h"
@@ -103,8 +104,9 @@ struct config {
     struct config_file *files;
     size_t file_count;
     char *trace_folder; /* journals that `postrider trace` reads: SPOOL/trace */
-    char *user;         /* `user: NAME` to become when started as root; NULL */
-    unsigned workers;   /* processes (and shards), 1-32; default 1 */
+    struct journal_settings trace;
+    char *user;       /* `user: NAME` to become when started as root; NULL */
+    unsigned workers; /* processes (and shards), 1-32; default 1 */
     enum log_level log_level;
     enum log_format log_format;
     struct {

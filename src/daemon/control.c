@@ -117,6 +117,7 @@ static void take_config(struct control *control, const struct ipc_message *messa
         config_free(control->child->config);
         control->child->config = config;
         log_init(control->child->name, config->log_level, config->log_format);
+        journal_set(control->child->journal, &config->trace);
     }
     buf_done(&problems);
 }

@@ -1,6 +1,7 @@
 /* The trace journal: each process keeps the lines of its log (always logfmt) in a file of its
- * own, FOLDER/NAME.log, for `postrider trace`. A file that has grown to 64 MiB becomes NAME.log.1,
- * that one NAME.log.2 and so on; four old ones are kept.
+ * own, FOLDER/NAME.log, for `postrider trace`. A file that has grown to 32 MiB, or is a day old, is
+ * closed and named after the instant (daemon/journal_files.h), and a thread makes its index; closed
+ * ones are kept as long, and up to as many bytes, as the settings say.
  *
  * A journal is a help for people, not a record that mail depends on: it is not synced, and when
  * it cannot be written its lines are dropped. */
@@ -11,10 +12,18 @@
 
 struct journal;
 
-enum { JOURNAL_FILE_LIMIT = 64 << 20, JOURNAL_OLD_FILES = 4 };
+enum { JOURNAL_FILE_LIMIT = 32 << 20 };
+
+struct journal_settings {
+    int64_t keep_ms;     /* older journals are removed */
+    uint64_t size_bytes; /* of all journals of one process; the oldest are removed */
+};
 
 /* Makes the folder where it is missing, and goes on with the file that is there. */
-struct journal *journal_open(const char *folder, const char *name, struct error *err);
+struct journal *journal_open(const char *folder, const char *name,
+                             const struct journal_settings *settings, struct error *err);
+/* New settings, from the next file on. NULL is fine. */
+void journal_set(struct journal *journal, const struct journal_settings *settings);
 /* Flushes first; NULL is fine. */
 void journal_close(struct journal *journal);
 /* A log_sink whose context is the journal: a line without its end, kept in memory until the next

@@ -32,6 +32,7 @@ static void reload(struct orders *orders)
     orders->next = NULL;
     if (config) {
         log_init(orders->child->name, config->log_level, config->log_format);
+        journal_set(orders->child->journal, &config->trace);
         orders->events->reload(orders->context, config);
     }
     /* Only now: who is told that it is done relies on it. */

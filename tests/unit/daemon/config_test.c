@@ -260,7 +260,7 @@ static const struct {
      "c.yaml:3: \"workers\" takes a number from 1 to 32, not \"0\"\n"
      "c.yaml:4: unknown key \"x\"; known are: hostname, listen, domains, deliver, verify, relay, "
      "routes, outbound, resolver, spool, run, accounts, keys, auth, oauth, user, workers, log, "
-     "limits, queue, tls\n"},
+     "trace, limits, queue, tls\n"},
 };
 
 /* Parses a copy that ends where its memory ends. */
@@ -371,6 +371,8 @@ static void defaults_are_set(void **state)
     assert_string_equal(config->run_folder, "/var/spool/postrider/run");
     assert_string_equal(config->control_socket, "/var/spool/postrider/run/control.sock");
     assert_string_equal(config->trace_folder, "/var/spool/postrider/trace");
+    assert_int_equal(config->trace.keep_ms, INT64_C(30) * 86400000);
+    assert_int_equal(config->trace.size_bytes, UINT64_C(2) << 30);
     assert_string_equal(config->mailbox_root, "/var/lib/postrider/mail");
     assert_true(config->spool.is_durable);
     assert_int_equal(config->spool.segment_bytes, 64 << 20);

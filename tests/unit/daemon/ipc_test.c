@@ -1,5 +1,5 @@
 /* Packets between the processes: whole, with their descriptor, and nothing taken for one that is
- * none. Also what rests on shared memory and files alone: the sync token and the journal. */
+ * none. Also what rests on shared memory and files alone: the sync token. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,14 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "base/log.h"
 #include "daemon/ipc.h"
-#include "daemon/journal.h"
 #include "daemon/token.h"
 
 static uint8_t buffer[IPC_PAYLOAD_LIMIT];
@@ -182,50 +180,7 @@ static void a_dead_holder_gives_the_token_back(void **state)
     close(fd);
 }
 
-/* --- The journal ------------------------------------------------------------------------------ */
-
-static void journals_keep_lines_and_rotate(void **state)
-{
-    char folder[] = "/tmp/journal_test_XXXXXX", path[64], old[64], text[64] = "";
-    struct error err;
-    struct stat status;
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/t/w.log", folder);
-    snprintf(old, sizeof old, "%s/t/w.log.1", folder);
-    snprintf(text, sizeof text, "%s/t", folder);
-    struct journal *journal = journal_open(text, "w", &err);
-    assert_non_null(journal);
-    journal_add(journal, 0, BYTES("one"));
-    journal_close(journal);
-    journal = journal_open(text, "w", &err);
-    assert_non_null(journal);
-    journal_add(journal, 0, BYTES("two"));
-    journal_flush(journal);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    size_t len = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    assert_int_equal(len, 8);
-    assert_memory_equal(text, "one\ntwo\n", 8);
-    /* A file at its limit, without writing that much. */
-    assert_int_equal(truncate(path, JOURNAL_FILE_LIMIT - 4), 0);
-    journal_close(journal);
-    snprintf(text, sizeof text, "%s/t", folder);
-    journal = journal_open(text, "w", &err);
-    assert_non_null(journal);
-    journal_add(journal, 0, BYTES("three"));
-    journal_flush(journal);
-    journal_add(journal, 0, BYTES("four"));
-    journal_close(journal);
-    assert_int_equal(stat(old, &status), 0);
-    assert_int_equal(status.st_size, JOURNAL_FILE_LIMIT + 2);
-    assert_int_equal(stat(path, &status), 0);
-    assert_int_equal(status.st_size, 5);
-    unlink(path);
-    unlink(old);
-    rmdir(text);
-    rmdir(folder);
-}
+/* --- The log --------------------------------------------------------------------------------- */
 
 static void keep_line(void *context, int64_t instant_ms, struct bytes line)
 {
@@ -257,7 +212,6 @@ int main(void)
         cmocka_unit_test(broken_packets_are_refused),
         cmocka_unit_test(a_dead_holder_gives_the_token_back),
         cmocka_unit_test(a_sink_gets_logfmt),
-        cmocka_unit_test(journals_keep_lines_and_rotate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
