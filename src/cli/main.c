@@ -75,14 +75,15 @@ static const struct command commands[] = {
      "Example:\n"
      "  postrider queue stats --json\n",
      TAKES_JSON, 0, 0, .run = command_queue_stats},
-    {"trace", "ID|ADDRESS|HOST", "tell the story of messages",
+    {"trace", "[ID|ADDRESS|HOST]", "tell the story of messages, and of those refused",
      "Reads the processes' trace journals, which works while the server is stopped too.\n"
+     "HOST is a name, a domain or an address, of a client or of another server.\n"
      "Exit status 1: nothing is known.\n"
      "Examples:\n"
      "  postrider trace 06fz3k8m0a1b2\n"
-     "  postrider trace ann@example.org\n"
-     "  postrider trace mx.example.org\n",
-     TAKES_JSON, 1, 1, .run = command_trace},
+     "  postrider trace ann@example.org --since 2h\n"
+     "  postrider trace 192.0.2.7 --follow\n",
+     0, 0, 0, .run_own = command_trace, .print_options = command_trace_options},
     {"dkim new", "DOMAIN", "make keys that sign a domain's mail",
      "Makes an RSA and an Ed25519 key, and prints the DNS records to publish. A domain's first "
      "keys\n"

@@ -1,149 +1,199 @@
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/id.h"
 #include "cli/command.h"
-#include "cli/paint.h"
-#include "cli/trace_lines.h"
-#include "cli/trace_state.h"
-#include "cli/trace_story.h"
+#include "cli/option.h"
+#include "cli/trace_attempts.h"
+#include "cli/trace_follow.h"
+#include "cli/trace_json.h"
+#include "cli/trace_page.h"
 
-enum { SENTENCE_LIMIT = 128 << 10 };
+enum {
+    STORIES_MOST = 1000,
+    STORIES_LIMIT = 100 * 1000,
+    /* The server is asked of so many messages at most, and failed connections looked for. Text
+     * only: for programs there is `queue show --json`. */
+    STATES_MOST = 50
+};
 
-/* The server is asked of so many messages at most. Text only: for programs there is `queue show
- * --json`. */
-enum { STATES_MOST = 100 };
+struct given {
+    const char *config, *since, *until, *limit, *is_follow, *is_json;
+};
 
-static void print_id(uint64_t id)
+static const struct option options[] = {
+    {.name = "--config",
+     .argument = "FILE",
+     .offset = offsetof(struct given, config),
+     .help = "the configuration (default " COMMAND_CONFIG_DEFAULT ")"},
+    {.name = "--since",
+     .argument = "WHEN",
+     .offset = offsetof(struct given, since),
+     .help = "what something happened to since then: 2h, 3d, 10:30, 2026-11-25,\n"
+             "      \"2026-11-25 10:30\" (local time) or 2026-11-25T10:30:00Z"},
+    {.name = "--until",
+     .argument = "WHEN",
+     .offset = offsetof(struct given, until),
+     .help = "what something happened to until then"},
+    {.name = "--limit",
+     .argument = "N",
+     .offset = offsetof(struct given, limit),
+     .help = "so many messages and sessions at most, the newest (default 1000)"},
+    {.name = "--follow",
+     .letter = "-f",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct given, is_follow),
+     .help = "go on printing as it happens: a message until it is finished, else until Ctrl-C"},
+    {.name = "--json",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct given, is_json),
+     .help = "print JSON for programs: an object a line, one for each event"},
+};
+
+struct trace {
+    struct given given;
+    const char *wanted; /* NULL: everything */
+    struct trace_query query;
+    uint64_t most;
+    struct config *config;
+    struct trace_files *files;
+    struct trace_stories stories;
+};
+
+void command_trace_options(FILE *out)
 {
-    struct buf text;
-    buf_init(&text, 64);
-    if (id) {
-        buf_add(&text, BYTES("Message "));
-        id_print(&text, id);
-    } else {
-        buf_add(&text, BYTES("About no message in particular"));
-    }
-    buf_add_byte(&text, 0);
-    paint_print(PAINT_BOLD, (const char *)text.at);
-    putchar('\n');
-    buf_done(&text);
+    option_print(options, COUNT(options), out);
 }
 
-static enum paint paint_of(struct bytes line)
+static bool read_line(struct trace *trace, char **words, size_t count, struct error *err)
 {
-    if (bytes_search(line, BYTES(" event=delivered")) < line.len)
-        return PAINT_GREEN;
-    if (bytes_search(line, BYTES(" event=deferred")) < line.len)
-        return PAINT_YELLOW;
-    bool is_bad = bytes_search(line, BYTES(" event=failed")) < line.len ||
-                  bytes_search(line, BYTES(" event=refused")) < line.len ||
-                  bytes_search(line, BYTES(" level=error")) < line.len;
-    return is_bad ? PAINT_RED : PAINT_NONE;
+    struct option_list operands = {.count = 0};
+    struct given *given = &trace->given;
+    if (!option_read(options, COUNT(options), words, count, given, &operands, err))
+        return false;
+    if (operands.count > 1)
+        return error_set(err, 0, "one ID, ADDRESS or HOST at a time, not \"%.60s\" too",
+                         operands.at[1]);
+    trace->wanted = operands.count ? operands.at[0] : NULL;
+    trace->most = STORIES_MOST;
+    if (given->limit &&
+        (!scan_u64(bytes_of(given->limit), STORIES_LIMIT, &trace->most) || trace->most == 0))
+        return error_set(err, 0, "--limit takes a number from 1 to %d, not \"%.60s\"",
+                         STORIES_LIMIT, given->limit);
+    if (given->is_follow && given->until)
+        return error_set(err, 0, "--follow goes on into the future; leave out --until");
+    if (!trace->wanted && !given->is_follow && !given->since && !given->until)
+        return error_set(err, 0,
+                         "name a message's ID, an ADDRESS or a HOST, or a time (--since 1h), or "
+                         "follow all that happens (--follow)");
+    return trace_query_init(&trace->query, trace->wanted, given->since, given->until, err);
 }
 
-/* What the message waits for now; false: do not ask for another's. */
-static bool print_state(const struct config *config, const struct trace_lines *lines, uint64_t id)
+static void print_stories(const struct trace *trace)
 {
-    uint8_t room[ID_TEXT + 1] = {0};
-    struct buf text = {.at = room, .cap = ID_TEXT, .limit = ID_TEXT};
-    id_print(&text, id);
-    return trace_state_print(config, lines, (const char *)room);
-}
-
-static void print_stories(const struct config *config, const struct trace_lines *lines)
-{
+    struct trace_page page;
     size_t states = STATES_MOST;
-    struct buf text;
-    buf_init(&text, SENTENCE_LIMIT);
-    for (size_t i = 0; i < lines->count; i++) {
-        const struct trace_line *line = &lines->lines[i];
-        if (i == 0 || line->id != lines->lines[i - 1].id) {
-            if (i)
-                putchar('\n');
-            print_id(line->id);
-        }
-        paint_add(&text, line->time);
-        printf("%.*s  ", BYTES_ARGS(buf_view(&text)));
-        buf_clear(&text);
-        trace_story(&text, line->text);
-        buf_add_byte(&text, 0);
-        paint_print(paint_of(line->text), (const char *)text.at);
-        putchar('\n');
-        buf_clear(&text);
-        bool is_last = i + 1 == lines->count || lines->lines[i + 1].id != line->id;
-        if (is_last && line->id && states > 0)
-            states = print_state(config, lines, line->id) ? states - 1 : 0;
+    trace_page_init(&page);
+    for (size_t i = 0; i < trace->stories.count; i++) {
+        struct trace_story *story = trace->stories.stories[i];
+        struct trace_state state = {.recipients = NULL};
+        bool is_asked = story->id && states > 0;
+        bool is_answered = is_asked && trace_state_ask(trace->config, story->id, &state);
+        if (is_asked)
+            trace_attempts_add(story, trace->files, &state);
+        if (i)
+            putchar('\n');
+        trace_page_story(&page, story, is_answered ? &state : NULL);
+        if (is_asked && !is_answered)
+            puts("  (the server does not answer; its journal ends here)");
+        states = is_answered ? states - 1 : is_asked ? 0 : states;
+        trace_state_done(&state);
     }
-    buf_done(&text);
 }
 
-static json_t *make_event(struct bytes line)
+static void print_json(const struct trace_stories *stories)
 {
-    json_t *event = json_object();
-    struct bytes name;
-    struct buf value, safe;
-    buf_init(&value, SENTENCE_LIMIT);
-    buf_init(&safe, SENTENCE_LIMIT);
-    while (trace_field(&line, &name, &value)) {
-        buf_clear(&safe);
-        if (bytes_is_utf8(buf_view(&value)))
-            buf_add(&safe, buf_view(&value));
-        else
-            paint_add(&safe, buf_view(&value));
-        char *key = strndup((const char *)name.at, name.len);
-        ASSERT(key);
-        json_object_set_new(event, key,
-                            json_stringn(safe.len ? (const char *)safe.at : "", safe.len));
-        free(key);
-    }
-    buf_done(&safe);
-    buf_done(&value);
-    return event;
+    for (size_t i = 0; i < stories->count; i++)
+        for (size_t j = 0; j < stories->stories[i]->count; j++)
+            trace_json_print(stories->stories[i]->lines[j].text);
 }
 
-static void print_json(const struct trace_lines *lines)
+static void print(const struct trace *trace)
 {
-    putchar('[');
-    for (size_t i = 0; i < lines->count; i++) {
-        json_t *event = make_event(lines->lines[i].text);
-        fputs(i ? ",\n  " : "\n  ", stdout);
-        json_dumpf(event, stdout, JSON_COMPACT);
-        json_decref(event);
-    }
-    puts(lines->count ? "\n]" : "]");
-}
-
-int command_trace(const struct options *options)
-{
-    struct trace_lines lines;
-    struct error err;
-    const char *needle = options->words[0];
-    if (!needle[0])
-        return EXIT_USAGE;
-    struct config *config = command_config(options);
-    if (!config)
-        return EXIT_CONFIG;
-    if (!trace_lines_open(&lines, config->trace_folder, bytes_of(needle), &err)) {
-        config_free(config);
-        fprintf(stderr, "postrider: %s\n", err.text);
-        if (err.os == ENOENT)
-            fprintf(stderr, "postrider: there are no journals: the server has never run\n");
-        return err.os == EACCES ? EXIT_DENIED : EXIT_LATER;
-    }
-    if (options->is_json)
-        print_json(&lines);
+    if (trace->given.is_json)
+        print_json(&trace->stories);
     else
-        print_stories(config, &lines);
-    if (lines.was_cut)
-        fprintf(stderr, "postrider: only the first %d events are shown; name a message's id\n",
-                TRACE_LINE_LIMIT);
-    bool was_found = lines.count > 0;
-    config_free(config);
+        print_stories(trace);
+    fflush(stdout);
+    if (trace->stories.was_cut)
+        fprintf(stderr,
+                "postrider: only the newest are shown; name a shorter time by --since and --until, "
+                "or raise --limit\n");
+}
+
+/* Only what happens from now on is wanted of everything. */
+static bool is_from_now_on(const struct trace *trace)
+{
+    return trace->given.is_follow && !trace->wanted && !trace->given.since;
+}
+
+static int tell(struct trace *trace)
+{
+    if (!is_from_now_on(trace))
+        trace_search(trace->files, &trace->query, (size_t)trace->most, &trace->stories);
+    bool was_found = trace->stories.count > 0;
+    if (was_found)
+        print(trace);
+    if (trace->given.is_follow && (was_found || !trace->query.id)) {
+        struct trace_follow *follow =
+            trace_follow_open(trace->config, &trace->query, trace->files, &trace->stories);
+        trace_follow_run(follow, trace->given.is_json);
+        trace_follow_close(follow);
+        return EXIT_GOOD;
+    }
     if (!was_found)
-        fprintf(stderr, "postrider: nothing is known of %s\n", needle);
-    trace_lines_close(&lines);
+        fprintf(stderr,
+                "postrider: nothing is known of %s%s; journals are kept for trace.keep, and look "
+                "for a part of it: a domain, the client's address\n",
+                trace->wanted ? trace->wanted : "anything",
+                trace->given.since || trace->given.until ? " in that time" : "");
     return was_found ? EXIT_GOOD : EXIT_BAD;
+}
+
+static int open_all(struct trace *trace)
+{
+    struct error err;
+    struct options where = {.config =
+                                trace->given.config ? trace->given.config : COMMAND_CONFIG_DEFAULT};
+    trace->config = command_config(&where);
+    if (!trace->config)
+        return EXIT_CONFIG;
+    trace->files = trace_files_open(trace->config->trace_folder, &err);
+    if (trace->files)
+        return EXIT_GOOD;
+    fprintf(stderr, "postrider: %s\n", err.text);
+    if (err.os == ENOENT)
+        fprintf(stderr,
+                "postrider: there are no journals: the server has never run with this "
+                "configuration (%s)\n",
+                where.config);
+    else if (err.os == EACCES)
+        fprintf(stderr, "postrider: run this as the server's user or as root\n");
+    return err.os == EACCES ? EXIT_DENIED : EXIT_LATER;
+}
+
+int command_trace(char **arguments, size_t count)
+{
+    struct trace trace = {.config = NULL};
+    struct error err = {.text = ""};
+    if (!read_line(&trace, arguments, count, &err)) {
+        fprintf(stderr, "postrider: %s\nsee: postrider trace --help\n", err.text);
+        return EXIT_USAGE;
+    }
+    int status = open_all(&trace);
+    if (status == EXIT_GOOD)
+        status = tell(&trace);
+    trace_stories_done(&trace.stories);
+    trace_files_close(trace.files);
+    config_free(trace.config);
+    return status;
 }
