@@ -17,7 +17,8 @@ static const struct {
     {"accepted", "accepted[ from {client}][ (helo {helo})] as {from|<>} for {nrcpt#recipient}, "
                  "{size#byte}[, {protocol}][ by {tls}][ on {listener}][, logged in as {user}]"},
     {"verdict",
-     "checked whether it is from {author|anybody}: DMARC {dmarc}[ ({reason})][ (the owner's "
+     "checked whether it is from {author|anybody}[ (From shows {shown})]: DMARC {dmarc}[ "
+     "({reason})][ (the owner's "
      "policy is {policy})], SPF {spf}[ for {spf_domain}], DKIM {dkim}[ for {dkim_domain}], "
      "ARC {arc}, reverse name {iprev}; {action}[ (rule {rule})][, overridden: {override}]"},
     {"signed", "signed for {domain} by the key {selector} ({algorithm})"},

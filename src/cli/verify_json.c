@@ -44,15 +44,18 @@ static json_t *arc_json(const struct arc_report *report)
                      (int)report->instances, "reason", text(report->reason));
 }
 
-static json_t *dmarc_json(const struct dmarc_answer *dmarc)
+static json_t *dmarc_json(const struct verify_findings *findings)
 {
+    const struct dmarc_answer *dmarc = &findings->dmarc;
+    struct bytes shown = findings->author.shown;
     json_t *policy =
         dmarc->has_record ? json_string(dmarc_policy_name(dmarc->policy)) : json_null();
-    return json_pack("{s:s,s:o,s:s,s:o,s:o,s:{s:b,s:b}}", "result",
+    return json_pack("{s:s,s:o,s:s,s:o,s:o,s:{s:b,s:b},s:o*}", "result",
                      dmarc_result_name(dmarc->result), "policy", policy, "disposition",
                      dmarc_policy_name(dmarc->disposition), "domain", text(dmarc->author),
                      "organizational_domain", text(dmarc->organizational), "alignment", "spf",
-                     dmarc->spf != DMARC_UNALIGNED, "dkim", dmarc->dkim != DMARC_UNALIGNED);
+                     dmarc->spf != DMARC_UNALIGNED, "dkim", dmarc->dkim != DMARC_UNALIGNED, "shown",
+                     shown.len ? text(shown) : NULL);
 }
 
 void verify_print_json(const struct verify_findings *findings)
@@ -67,7 +70,7 @@ void verify_print_json(const struct verify_findings *findings)
         json_object_set_new(root, "arc", arc_json(&findings->arc));
     }
     if (findings->has_dmarc)
-        json_object_set_new(root, "dmarc", dmarc_json(&findings->dmarc));
+        json_object_set_new(root, "dmarc", dmarc_json(findings));
     json_dumpf(root, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(root);

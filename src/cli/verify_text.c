@@ -350,6 +350,9 @@ static void print_dmarc(const struct verify_findings *findings)
                    dmarc_policy_name(dmarc->disposition));
     else
         print_head("DMARC", result, "%.*s", BYTES_ARGS(dmarc->author));
+    if (findings->author.shown.len)
+        print_line("From shows %.*s to people; many mail programs hide the address behind it",
+                   BYTES_ARGS(findings->author.shown));
     if (dmarc->has_record)
         print_line("record at _dmarc.%.*s: %.*s", BYTES_ARGS(dmarc->domain),
                    BYTES_ARGS(dmarc->record.text));

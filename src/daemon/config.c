@@ -533,7 +533,7 @@ static void release(struct config *config)
     keyring_free(config->keyring);
     networks_free(config->verify.trusted);
     networks_free(config->verify.forwarders);
-    map_free(config->verify.marked);
+    map_free(config->verify.wishes);
     config_free_files(config);
     for (size_t i = 0; i < CONFIG_LISTENER_LIMIT; i++) {
         networks_free(config->proxies[i]);
@@ -554,7 +554,7 @@ struct config *config_parse(struct bytes text, const char *path, const char *fol
     config->relay_networks = networks_new();
     config->verify.trusted = networks_new();
     config->verify.forwarders = networks_new();
-    config->verify.marked = map_new(draft.seed);
+    config->verify.wishes = map_new(draft.seed);
     config->relay_certificates = fingerprints_new();
     config->auth.unbanned = networks_new();
     config->path = print(config, "%s", path);

@@ -23,7 +23,7 @@ struct config_listener {
     char *host;    /* without port and brackets */
     uint16_t port;
     enum smtp_role role;              /* mx or submission */
-    enum verdict_mode verify;         /* VERDICT_OFF for submission */
+    struct verdict_policy verify;     /* VERDICT_OFF for submission */
     bool has_auth;                    /* people may log in */
     struct networks *proxies;         /* who speaks the PROXY protocol; NULL: nobody */
     struct networks *xclients;        /* who may say XCLIENT; NULL: nobody */
@@ -82,11 +82,11 @@ struct config {
     struct networks *relay_networks;         /* `relay: {networks: […]}` */
     struct fingerprints *relay_certificates; /* `relay: {certificates: […]}` */
     struct {
-        struct verdict_policy policy;
+        struct verdict_policy policy; /* where a listener and a domain do not say otherwise */
+        struct verdict_trust trust;
         struct networks *trusted;    /* clients that are not checked, beside relay_networks */
         struct networks *forwarders; /* whose failures are not held against them */
-        struct map *marked;          /* local domains, lower case A-labels, that want mail marked
-                                        and nothing more */
+        struct map *wishes;          /* struct verdict_wish by local domain, lower case A-labels */
         bool has_received_spf;       /* that field is written, too */
         int64_t timeout_ms;          /* how long a message waits for the DNS at most */
     } verify;

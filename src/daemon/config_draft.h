@@ -13,8 +13,8 @@ struct draft_name {
 
 /* `verify:` while it is being read. */
 struct draft_verify {
-    unsigned mode, reject, quarantine, spf_fail, helo_fail, no_author, no_name, dns_error,
-        received_spf;
+    unsigned mode, reject, quarantine, spf_fail, helo_fail, no_author, no_name, misleading,
+        dns_error, received_spf;
     struct draft_name *allow, *sealers; /* the newest first */
     size_t allow_count, sealer_count;
     bool has_trusted;
@@ -50,6 +50,7 @@ struct draft {
     struct draft_verify verify;
     struct draft_name *domains; /* the newest first */
     struct config_listener listeners[CONFIG_LISTENER_LIMIT];
+    struct verdict_wish listener_wishes[CONFIG_LISTENER_LIMIT];
     unsigned listener_lines[CONFIG_LISTENER_LIMIT];
     unsigned listener_tls[CONFIG_LISTENER_LIMIT]; /* enum smtp_server_tls, or DRAFT_TLS_DEFAULT */
 };
@@ -57,18 +58,15 @@ struct draft {
 enum { DRAFT_MX, DRAFT_SUBMISSION }; /* the words of a listener's role */
 enum { DRAFT_TLS_DEFAULT = SERVER_TLS_IMPLICIT + 1 };
 
-/* A listener's own mode: off, mark, enforce as enum verdict_mode has them; default. */
-extern const char *const draft_listener_modes[];
-enum { DRAFT_MODE_DEFAULT = VERDICT_ENFORCE + 1 };
-/* A domain's: enforce, mark. */
-extern const char *const draft_domain_modes[];
+/* `verify:` of a listener, and of a domain: a mode, or a mapping of what is done otherwise. */
+void draft_read_listener_wish(struct schema *schema, yaml_node_t *node, struct verdict_wish *out);
+void draft_read_domain_wish(struct schema *schema, struct draft *draft,
+                            const struct schema_text *domain, yaml_node_t *node);
 /* The networks of a list, of the key that is named. */
 void draft_read_network_list(struct schema *schema, yaml_node_t *node, const char *key,
                              struct networks *out);
 /* Settles `verify:` once all is read. */
 void draft_build_verify(struct schema *schema, struct draft *draft);
-/* The domain wants mail marked only. */
-void draft_mark_domain(struct draft *draft, const struct schema_text *domain);
 
 /* Forms: each reads one key's value into the draft. */
 void draft_read_listen(struct schema *schema, yaml_node_t *node, void *target);

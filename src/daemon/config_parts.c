@@ -25,8 +25,8 @@ static bool is_list(struct schema *schema, const yaml_node_t *node, const char *
 
 struct draft_listener {
     struct schema_text address;
-    unsigned role, auth, tls, verify;
-    yaml_node_t *proxy, *xclient; /* NULL: not given */
+    unsigned role, auth, tls;
+    yaml_node_t *proxy, *xclient, *verify; /* NULL: not given */
 };
 
 static void keep_proxy(struct schema *schema, yaml_node_t *node, void *target)
@@ -37,6 +37,11 @@ static void keep_proxy(struct schema *schema, yaml_node_t *node, void *target)
 static void keep_xclient(struct schema *schema, yaml_node_t *node, void *target)
 {
     ((struct draft_listener *)target)->xclient = node;
+}
+
+static void keep_listener_verify(struct schema *schema, yaml_node_t *node, void *target)
+{
+    ((struct draft_listener *)target)->verify = node;
 }
 
 enum { AUTH_BY_ROLE, AUTH_ON, AUTH_OFF };
@@ -58,8 +63,8 @@ static const struct schema_key listener_keys[] = {
      .help = "may people log in? role: on submission, not on mx"},
     {"tls", SCHEMA_WORD, offsetof(struct draft_listener, tls), NULL, .words = tls_words,
      .help = "with a certificate: starttls for mx, required for submission; else none"},
-    {"verify", SCHEMA_WORD, offsetof(struct draft_listener, verify), "default",
-     .words = draft_listener_modes, .help = "as verify.mode by default; of mx only"},
+    {"verify", SCHEMA_FORM, 0, NULL, .read = keep_listener_verify,
+     .help = "of mx: off, mark, enforce, or a mapping of what differs from verify"},
     {"proxy", SCHEMA_FORM, 0, NULL, .read = keep_proxy,
      .help = "list of networks whose connections begin with a PROXY header"},
     {"xclient", SCHEMA_FORM, 0, NULL, .read = keep_xclient,
@@ -133,8 +138,7 @@ static void add_listener(struct schema *schema, struct draft *draft,
         .port = port,
         .role = listener->role == DRAFT_MX ? ROLE_MX : ROLE_SUBMISSION,
         .has_auth = listener->auth == AUTH_ON ||
-                    (listener->auth == AUTH_BY_ROLE && listener->role == DRAFT_SUBMISSION),
-        .verify = (enum verdict_mode)listener->verify};
+                    (listener->auth == AUTH_BY_ROLE && listener->role == DRAFT_SUBMISSION)};
     for (size_t i = 0; i < config->listener_count; i++)
         if (is_same_place(&draft->listeners[i], &result)) {
             schema_problem(schema, line, "\"%.80s\" is taken by the listener in line %u",
@@ -149,6 +153,9 @@ static void add_listener(struct schema *schema, struct draft *draft,
         result.xclients = config->xclients[config->listener_count] = networks_new();
         draft_read_network_list(schema, listener->xclient, "listen.xclient", result.xclients);
     }
+    if (listener->verify)
+        draft_read_listener_wish(schema, listener->verify,
+                                 &draft->listener_wishes[config->listener_count]);
     draft->listener_lines[config->listener_count] = line;
     draft->listener_tls[config->listener_count] = listener->tls;
     draft->listeners[config->listener_count++] = result;
@@ -160,8 +167,7 @@ void draft_read_listen(struct schema *schema, yaml_node_t *node, void *target)
     if (!is_list(schema, node, "listen"))
         return;
     for (size_t place = 0; (item = schema_item(schema, node, &place));) {
-        struct draft_listener listener = {
-            .role = DRAFT_MX, .tls = DRAFT_TLS_DEFAULT, .verify = DRAFT_MODE_DEFAULT};
+        struct draft_listener listener = {.role = DRAFT_MX, .tls = DRAFT_TLS_DEFAULT};
         size_t before = schema->problem_count;
         schema_map(schema, item, &draft_listener_table, &listener);
         unsigned line = listener.address.line ? listener.address.line : schema_line(item);
@@ -178,8 +184,7 @@ void draft_read_listen(struct schema *schema, yaml_node_t *node, void *target)
 
 struct draft_domain {
     struct schema_text name, catch_all, delimiter;
-    unsigned verify;
-    yaml_node_t *mailboxes, *aliases; /* NULL: not given */
+    yaml_node_t *mailboxes, *aliases, *verify; /* NULL: not given */
 };
 
 static void keep_mailboxes(struct schema *schema, yaml_node_t *node, void *target)
@@ -192,6 +197,11 @@ static void keep_aliases(struct schema *schema, yaml_node_t *node, void *target)
     ((struct draft_domain *)target)->aliases = node;
 }
 
+static void keep_domain_verify(struct schema *schema, yaml_node_t *node, void *target)
+{
+    ((struct draft_domain *)target)->verify = node;
+}
+
 static const struct schema_key domain_keys[] = {
     {"name", SCHEMA_TEXT, offsetof(struct draft_domain, name), NULL, .help = "example.org"},
     {"mailboxes", SCHEMA_FORM, 0, NULL, .read = keep_mailboxes,
@@ -202,9 +212,8 @@ static const struct schema_key domain_keys[] = {
      .help = "address that takes what is for unknown names"},
     {"delimiter", SCHEMA_TEXT, offsetof(struct draft_domain, delimiter), "+",
      .help = "ann+list is for ann; \"\" for none"},
-    {"verify", SCHEMA_WORD, offsetof(struct draft_domain, verify), "enforce",
-     .words = draft_domain_modes,
-     .help = "mark: mail to here is not refused, nor junk, for who sent it"},
+    {"verify", SCHEMA_FORM, 0, NULL, .read = keep_domain_verify,
+     .help = "for mail to here: mark, enforce, or a mapping of what differs from the listener's"},
 };
 const struct schema_table draft_domain_table = {"domains", domain_keys, COUNT(domain_keys)};
 
@@ -363,7 +372,7 @@ static void add_domain(struct schema *schema, struct draft *draft,
     *entry = (struct draft_name){draft->domains, domain->name};
     draft->domains = entry;
     if (domain->verify)
-        draft_mark_domain(draft, &domain->name);
+        draft_read_domain_wish(schema, draft, &domain->name, domain->verify);
     add_mailboxes(schema, draft, domain);
     add_aliases(schema, draft, domain);
     set_details(schema, draft, domain);

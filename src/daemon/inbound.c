@@ -130,8 +130,9 @@ static struct smtp_answer on_mail(void *context, struct session *session)
 static void verify_for(struct inbound *inbound, struct bytes domain)
 {
     const struct smtp_server *smtp = session_smtp(inbound->session);
-    bool is_known = inbound->may_relay || login_rights(inbound->login);
-    struct verify_claim claim = {.mode = is_known ? VERDICT_OFF : inbound->listener->verify,
+    if (inbound->may_relay || login_rights(inbound->login))
+        return;
+    struct verify_claim claim = {.policy = &inbound->listener->verify,
                                  .client = session_peer(inbound->session),
                                  .helo = smtp_server_helo(smtp),
                                  .reverse_path = smtp_server_transaction(smtp)->reverse_path};

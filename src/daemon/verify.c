@@ -39,7 +39,9 @@ struct verify {
     struct list link;
     struct worker *worker;
     struct generation *generation;
-    enum verdict_mode mode;
+    const struct verdict_policy *listener; /* its policy */
+    struct verdict_policy policy;          /* of all recipients */
+    bool has_recipient;
     struct arena *arena;
     struct ip ip;
     struct bytes client, helo, reverse_path;
@@ -342,7 +344,6 @@ static void reach_verdict(struct verify *verify)
     struct bytes passed[DKIM_SIGNATURES_MOST];
     struct verdict_seal seals[ARC_SETS_MOST];
     struct verdict_query query = {
-        .mode = verify->mode,
         .client = verify->client,
         .is_forwarder = networks_have(config->verify.forwarders, &verify->ip),
         .has_name = verify->iprev == IPREV_PASS || verify->iprev == IPREV_TEMPERROR,
@@ -357,7 +358,7 @@ static void reach_verdict(struct verify *verify)
         .seal_count = list_seals(verify, seals),
     };
     buf_init(&verify->text, VERDICT_TEXT);
-    verdict_reach(&query, &config->verify.policy, &verify->text, &verify->verdict);
+    verdict_reach(&query, &verify->policy, &config->verify.trust, &verify->text, &verify->verdict);
 }
 
 /* Goes on with what can go on; when all is known, that is the end. */
@@ -481,6 +482,16 @@ static struct authres_result tell_arc(const struct verify *verify)
                        {"smtp.remote-ip", verify->client}}};
 }
 
+/* What DMARC's comment says, and of a From field that shows another address than the author's that
+ * it does: no method of RFC 8601 is about that. */
+static struct bytes tell_author(const struct verify *verify, struct bytes comment)
+{
+    if (verify->author.shown.len == 0)
+        return comment;
+    return note(verify->arena, "%.*s%sFrom shows %.*s", BYTES_ARGS(comment),
+                comment.len ? "; " : "", BYTES_ARGS(bytes_sub(verify->author.shown, 0, 160)));
+}
+
 static struct authres_result tell_dmarc(const struct verify *verify)
 {
     const struct dmarc_answer *dmarc = &verify->dmarc;
@@ -496,7 +507,7 @@ static struct authres_result tell_dmarc(const struct verify *verify)
     return (struct authres_result){
         .method = "dmarc",
         .result = dmarc_result_name(dmarc->result),
-        .comment = comment,
+        .comment = tell_author(verify, comment),
         .properties = {{"header.from", dmarc->author},
                        {"policy.dmarc",
                         is_failed ? bytes_of(dmarc_policy_name(dmarc->disposition)) : BYTES_NONE}}};
@@ -538,6 +549,7 @@ void verify_log(const struct verify *verify, uint64_t id)
     log_info("verdict", LOG_ID(id), LOG_TEXT("action", verdict_action_name(verify->verdict.action)),
              LOG_TEXT("rule", verify->verdict.rule), LOG_TEXT("override", verify->verdict.override),
              LOG_BYTES("client", verify->client), LOG_BYTES("author", dmarc->author),
+             LOG_OPTIONAL_BYTES("shown", verify->author.shown),
              LOG_TEXT("dmarc", dmarc_result_name(dmarc->result)),
              LOG_TEXT("policy", dmarc->has_record ? dmarc_policy_name(dmarc->policy) : ""),
              LOG_BYTES("record", dmarc->domain),
@@ -578,13 +590,13 @@ struct verify *verify_begin(struct worker *worker, struct generation *generation
 {
     struct ip ip;
     const struct config *config = generation->config;
-    if (claim->mode == VERDICT_OFF || !verify_is_stranger(config, claim->client) ||
+    if (claim->policy->mode == VERDICT_OFF || !verify_is_stranger(config, claim->client) ||
         !ip_scan(claim->client, &ip))
         return NULL;
     struct verify *verify = NEW(struct verify);
     verify->worker = worker;
     verify->generation = generation_use(generation);
-    verify->mode = claim->mode;
+    verify->listener = claim->policy;
     verify->ip = ip;
     verify->arena = arena_new(ARENA_CEILING);
     verify->client = keep(verify, claim->client);
@@ -636,11 +648,24 @@ static void verify_end(struct verify *verify)
     free(verify);
 }
 
-void verify_recipient(struct verify *verify, struct bytes domain)
+static const struct verdict_wish *find_wish(const struct config *config, struct bytes domain)
 {
     uint8_t room[HOST_NAME_LIMIT];
     struct buf name = {.at = room, .cap = sizeof room, .limit = sizeof room};
-    const struct map *marked = verify->generation->config->verify.marked;
-    if (map_count(marked) && idna_to_ascii(domain, &name) && map_find(marked, buf_view(&name)))
-        verify->mode = VERDICT_MARK;
+    if (map_count(config->verify.wishes) == 0 || !idna_to_ascii(domain, &name))
+        return NULL;
+    return map_find(config->verify.wishes, buf_view(&name));
+}
+
+void verify_recipient(struct verify *verify, struct bytes domain)
+{
+    const struct verdict_wish *wish = find_wish(verify->generation->config, domain);
+    struct verdict_policy policy = *verify->listener;
+    if (wish)
+        verdict_policy_wish(&policy, wish);
+    if (verify->has_recipient)
+        verdict_policy_join(&verify->policy, &policy);
+    else
+        verify->policy = policy;
+    verify->has_recipient = true;
 }

@@ -12,8 +12,8 @@ struct verify;
 
 /* What the session says; all is copied. */
 struct verify_claim {
-    enum verdict_mode mode;
-    struct bytes client; /* its address as text */
+    const struct verdict_policy *policy; /* the listener's, of the generation's configuration */
+    struct bytes client;                 /* its address as text */
     struct bytes helo, reverse_path;
 };
 
@@ -27,7 +27,7 @@ struct verify *verify_begin(struct worker *worker, struct generation *generation
 /* Breaks off what is under way. NULL is fine. */
 void verify_free(struct verify *verify);
 
-/* A recipient at this domain was accepted: it may want less than the listener. */
+/* A recipient at this domain was accepted, which may have a policy of its own. */
 void verify_recipient(struct verify *verify, struct bytes domain);
 /* The message's text as it comes. */
 void verify_text(struct verify *verify, struct bytes text);

@@ -3,6 +3,12 @@
 #include "mail/header.h"
 #include "mail/idna.h"
 #include "mail/mailbox_list.h"
+#include "mail/shown_address.h"
+
+enum {
+    SHOWN_LIMIT = 100, /* addresses that a field shows; nobody reads on behind these */
+    SHOWN_BYTES = 320, /* of one that is told */
+};
 
 static void unparsable(struct author *author, const char *reason)
 {
@@ -60,6 +66,59 @@ static bool add_domain(struct author *author, struct bytes domain, struct arena 
     return true;
 }
 
+/* Is there more to see than the addresses themselves? */
+static bool shows_more(struct bytes value, size_t addresses)
+{
+    size_t signs = 0;
+    for (size_t at = 0; (at += bytes_find(bytes_from(value, at), '@')) < value.len; at++)
+        signs++;
+    return signs != addresses || !bytes_is_ascii(value) ||
+           bytes_search(value, BYTES("=?")) < value.len;
+}
+
+static bool is_within(struct bytes name, struct bytes domain)
+{
+    return bytes_ends_nocase(name, domain) &&
+           (name.len == domain.len || name.at[name.len - domain.len - 1] == '.');
+}
+
+/* False: it is no domain, or close to one of the author's. */
+static bool is_elsewhere(const struct author *author, struct bytes domain)
+{
+    uint8_t room[HOST_NAME_LIMIT];
+    struct buf ascii = {.at = room, .cap = sizeof room, .limit = sizeof room};
+    if (!idna_to_ascii(domain, &ascii)) {
+        /* Typographic quotes behind it, say, are no part of it. */
+        size_t len = 0;
+        while (len < domain.len && domain.at[len] < 0x80)
+            len++;
+        if (bytes_find(bytes_sub(domain, 0, len), '.') == len ||
+            !idna_to_ascii(bytes_sub(domain, 0, len), &ascii))
+            return false;
+    }
+    for (size_t i = 0; i < author->count; i++)
+        if (is_within(buf_view(&ascii), author->domains[i]) ||
+            is_within(author->domains[i], buf_view(&ascii)))
+            return false;
+    return true;
+}
+
+static void find_shown(struct author *author, struct bytes value, struct arena *arena)
+{
+    struct shown_address shown;
+    struct buf text;
+    buf_init(&text, value.len);
+    shown_address_decode(value, &text);
+    struct bytes rest = buf_view(&text);
+    for (size_t i = 0; i < SHOWN_LIMIT && shown_address_next(&rest, &shown); i++)
+        if (is_elsewhere(author, shown.domain)) {
+            if (!arena_copy(arena, bytes_sub(shown.text, 0, SHOWN_BYTES), &author->shown))
+                unparsable(author, "there is too much of it");
+            break;
+        }
+    buf_done(&text);
+}
+
 static void read_field(struct author *author, struct bytes value, struct arena *arena)
 {
     struct mailbox_list list;
@@ -71,6 +130,8 @@ static void read_field(struct author *author, struct bytes value, struct arena *
     for (size_t i = 0; i < list.count; i++)
         if (!add_domain(author, list.mailboxes[i].domain, arena))
             return;
+    if (list.count && shows_more(value, list.count))
+        find_shown(author, value, arena);
 }
 
 void author_find(struct bytes section, struct arena *arena, struct author *out)
@@ -93,8 +154,10 @@ void author_find(struct bytes section, struct arena *arena, struct author *out)
         out->status = AUTHOR_SEVERAL_FIELDS;
     else
         read_field(out, value, arena);
-    if (out->status != AUTHOR_FOUND)
-        out->count = 0;
+    if (out->status == AUTHOR_FOUND)
+        return;
+    out->count = 0;
+    out->shown = BYTES_NONE;
 }
 
 const char *author_problem(const struct author *author)

@@ -24,6 +24,9 @@ struct author {
     struct bytes domains[AUTHOR_DOMAIN_LIMIT]; /* lower case, A-labels, in the order of the field,
                                                   each once; in the arena */
     size_t count;
+    struct bytes shown; /* an address that the field shows to people, as in "ceo@bank.example"
+                           <x@evil.example>, and that is in none of these domains, above or below
+                           them (mail/shown_address.h); in the arena; empty: none */
     const char *reason; /* for people; NULL: there is none to tell */
 };
 

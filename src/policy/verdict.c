@@ -22,6 +22,38 @@ static void add_domain(struct buf *out, struct bytes domain)
     add_cut(out, domain, DOMAIN_SHOWN);
 }
 
+/* --- Policies --------------------------------------------------------------------------------- */
+
+void verdict_policy_wish(struct verdict_policy *policy, const struct verdict_wish *wish)
+{
+    if (wish->has_mode)
+        policy->mode = wish->policy.mode;
+    for (size_t i = 0; i < VERDICT_RULES; i++)
+        if (wish->has_on[i])
+            policy->on[i] = wish->policy.on[i];
+    if (wish->has_unsure)
+        policy->on_unsure = wish->policy.on_unsure;
+}
+
+static void accept_all(struct verdict_policy *policy)
+{
+    *policy = (struct verdict_policy){.mode = VERDICT_ENFORCE};
+}
+
+void verdict_policy_join(struct verdict_policy *policy, const struct verdict_policy *other)
+{
+    struct verdict_policy joined = *other;
+    if (policy->mode != other->mode && policy->mode != VERDICT_ENFORCE)
+        accept_all(policy);
+    if (policy->mode != other->mode && other->mode != VERDICT_ENFORCE)
+        accept_all(&joined);
+    for (size_t i = 0; i < VERDICT_RULES; i++)
+        if (policy->on[i] != joined.on[i])
+            policy->on[i] = VERDICT_JUNK;
+    if (policy->on_unsure != joined.on_unsure)
+        policy->on_unsure = VERDICT_TAKE_UNSURE;
+}
+
 /* --- Overrides -------------------------------------------------------------------------------- */
 
 static bool is_within(struct bytes name, struct bytes domain)
@@ -33,31 +65,31 @@ static bool is_within(struct bytes name, struct bytes domain)
 }
 
 /* All authors must be let through. */
-static bool is_allowed(const struct author *author, const struct verdict_policy *policy)
+static bool is_allowed(const struct author *author, const struct verdict_trust *trust)
 {
     size_t allowed = 0;
     for (size_t i = 0; i < author->count; i++) {
         bool is_found = false;
-        for (size_t k = 0; k < policy->allow_count && !is_found; k++)
-            is_found = is_within(author->domains[i], policy->allow[k]);
+        for (size_t k = 0; k < trust->allow_count && !is_found; k++)
+            is_found = is_within(author->domains[i], trust->allow[k]);
         allowed += is_found;
     }
     return author->count > 0 && allowed == author->count;
 }
 
-static bool is_trusted(struct bytes sealer, const struct verdict_policy *policy)
+static bool is_trusted(struct bytes sealer, const struct verdict_trust *trust)
 {
-    for (size_t i = 0; i < policy->sealer_count; i++)
-        if (bytes_equal_nocase(sealer, policy->sealers[i]))
+    for (size_t i = 0; i < trust->sealer_count; i++)
+        if (bytes_equal_nocase(sealer, trust->sealers[i]))
             return true;
     return false;
 }
 
 /* What a sealer says counts while it and all behind it are trusted (RFC 8617, 7.2). */
-static bool is_sealed(const struct verdict_query *query, const struct verdict_policy *policy)
+static bool is_sealed(const struct verdict_query *query, const struct verdict_trust *trust)
 {
     for (size_t i = 0; i < query->seal_count; i++) {
-        if (!is_trusted(query->seals[i].domain, policy))
+        if (!is_trusted(query->seals[i].domain, trust))
             return false;
         if (query->seals[i].says_pass)
             return true;
@@ -66,13 +98,13 @@ static bool is_sealed(const struct verdict_query *query, const struct verdict_po
 }
 
 static const char *find_override(const struct verdict_query *query,
-                                 const struct verdict_policy *policy)
+                                 const struct verdict_trust *trust)
 {
     if (query->is_forwarder)
         return "forwarder";
-    if (is_allowed(query->author, policy))
+    if (is_allowed(query->author, trust))
         return "allow";
-    return is_sealed(query, policy) ? "arc" : "";
+    return is_sealed(query, trust) ? "arc" : "";
 }
 
 /* --- Rules ------------------------------------------------------------------------------------ */
@@ -89,7 +121,7 @@ static void want(struct verdict *verdict, enum verdict_action action, const char
 static void judge_author(const struct verdict_query *query, const struct verdict_policy *policy,
                          struct buf *text, struct verdict *verdict)
 {
-    want(verdict, policy->on_no_author, "author", 550, "5.6.0");
+    want(verdict, policy->on[VERDICT_ON_NO_AUTHOR], "author", 550, "5.6.0");
     buf_addf(text,
              "From: %s. A message needs exactly one From field (RFC 5322, 3.6), with an address "
              "that has a domain; correct it and send again",
@@ -117,9 +149,11 @@ static void judge_failure(const struct verdict_query *query, const struct verdic
     switch (dmarc->disposition) {
     case DMARC_POLICY_NONE: return;
     case DMARC_POLICY_QUARANTINE:
-        want(verdict, policy->on_quarantine, "dmarc", 550, "5.7.26");
+        want(verdict, policy->on[VERDICT_ON_QUARANTINE], "dmarc", 550, "5.7.26");
         break;
-    case DMARC_POLICY_REJECT: want(verdict, policy->on_reject, "dmarc", 550, "5.7.26"); break;
+    case DMARC_POLICY_REJECT:
+        want(verdict, policy->on[VERDICT_ON_REJECT], "dmarc", 550, "5.7.26");
+        break;
     }
     buf_add(text, BYTES("DMARC: "));
     add_domain(text, dmarc->author);
@@ -151,7 +185,7 @@ static void add_explanation(struct buf *out, const struct verdict_spf *spf)
 static void judge_spf(const struct verdict_query *query, const struct verdict_policy *policy,
                       struct buf *text, struct verdict *verdict)
 {
-    want(verdict, policy->on_spf_fail, "spf", 550, "5.7.23");
+    want(verdict, policy->on[VERDICT_ON_SPF_FAIL], "spf", 550, "5.7.23");
     buf_addf(text, "SPF: %.*s may not send for ", BYTES_ARGS(query->client));
     add_domain(text, query->spf.domain);
     add_spf_record(text, &query->spf);
@@ -163,7 +197,7 @@ static void judge_spf(const struct verdict_query *query, const struct verdict_po
 static void judge_helo(const struct verdict_query *query, const struct verdict_policy *policy,
                        struct buf *text, struct verdict *verdict)
 {
-    want(verdict, policy->on_helo_fail, "helo", 550, "5.7.23");
+    want(verdict, policy->on[VERDICT_ON_HELO_FAIL], "helo", 550, "5.7.23");
     buf_addf(text, "SPF: %.*s may not call itself ", BYTES_ARGS(query->client));
     add_domain(text, query->helo.domain);
     add_spf_record(text, &query->helo);
@@ -175,11 +209,22 @@ static void judge_helo(const struct verdict_query *query, const struct verdict_p
 static void judge_name(const struct verdict_query *query, const struct verdict_policy *policy,
                        struct buf *text, struct verdict *verdict)
 {
-    want(verdict, policy->on_no_name, "reverse-name", 550, "5.7.25");
+    want(verdict, policy->on[VERDICT_ON_NO_NAME], "reverse-name", 550, "5.7.25");
     buf_addf(text,
              "%.*s has no name in the DNS that leads back to it. Give it one (PTR, and A or AAAA), "
              "or send through your provider's server",
              BYTES_ARGS(query->client));
+}
+
+static void judge_misleading(const struct verdict_query *query, const struct verdict_policy *policy,
+                             struct buf *text, struct verdict *verdict)
+{
+    want(verdict, policy->on[VERDICT_ON_MISLEADING], "misleading-name", 550, "5.7.1");
+    buf_add(text, BYTES("From: it shows "));
+    add_domain(text, query->author->shown);
+    buf_add(text, BYTES(", but the message is from "));
+    add_domain(text, query->author->domains[0]);
+    buf_add(text, BYTES(". Write the name without an address that is not the sender's"));
 }
 
 static void judge_unsure(const struct verdict_query *query, struct buf *text,
@@ -212,7 +257,7 @@ static bool is_spf_alone(const struct verdict_query *query)
 
 /* The first rule that wants more than to take it. */
 static void judge(const struct verdict_query *query, const struct verdict_policy *policy,
-                  struct buf *text, struct verdict *verdict)
+                  const struct verdict_trust *trust, struct buf *text, struct verdict *verdict)
 {
     if (query->author->status != AUTHOR_FOUND) {
         judge_author(query, policy, text, verdict);
@@ -220,13 +265,17 @@ static void judge(const struct verdict_query *query, const struct verdict_policy
             return;
         buf_clear(text);
     }
-    verdict->override = find_override(query, policy);
+    verdict->override = find_override(query, trust);
     if (query->dmarc->result == DMARC_FAIL)
         judge_failure(query, policy, text, verdict);
     else if (query->dmarc->result == DMARC_TEMPERROR && policy->on_unsure == VERDICT_DEFER_UNSURE)
         judge_unsure(query, text, verdict);
     else if (is_spf_alone(query))
         judge_spf(query, policy, text, verdict);
+    if (verdict->wanted == VERDICT_ACCEPT && query->author->shown.len) {
+        buf_clear(text);
+        judge_misleading(query, policy, text, verdict);
+    }
     if (verdict->wanted == VERDICT_ACCEPT && query->helo.has_failed) {
         buf_clear(text);
         judge_helo(query, policy, text, verdict);
@@ -240,11 +289,11 @@ static void judge(const struct verdict_query *query, const struct verdict_policy
 }
 
 void verdict_reach(const struct verdict_query *query, const struct verdict_policy *policy,
-                   struct buf *text, struct verdict *out)
+                   const struct verdict_trust *trust, struct buf *text, struct verdict *out)
 {
     *out = (struct verdict){.rule = "", .override = "", .status = ""};
-    judge(query, policy, text, out);
-    if (query->mode == VERDICT_ENFORCE && out->override[0] == '\0')
+    judge(query, policy, trust, text, out);
+    if (policy->mode == VERDICT_ENFORCE && out->override[0] == '\0')
         out->action = out->wanted;
     if (out->wanted == VERDICT_ACCEPT)
         buf_clear(text);

@@ -21,15 +21,33 @@ enum verdict_action { VERDICT_ACCEPT, VERDICT_JUNK, VERDICT_REFUSE };
 
 enum verdict_unsure { VERDICT_TAKE_UNSURE, VERDICT_DEFER_UNSURE };
 
+/* What has an action of its own. */
+enum verdict_rule {
+    VERDICT_ON_REJECT,     /* DMARC fails, and the owner says p=reject */
+    VERDICT_ON_QUARANTINE, /* or p=quarantine */
+    VERDICT_ON_SPF_FAIL,   /* SPF says fail, and no DMARC record says more */
+    VERDICT_ON_HELO_FAIL,  /* SPF says fail to the name in HELO */
+    VERDICT_ON_NO_NAME,    /* the client has no name that leads back to it */
+    VERDICT_ON_NO_AUTHOR,  /* no author, several From fields, or one that cannot be read */
+    VERDICT_ON_MISLEADING, /* From shows an address that is not the author's */
+    VERDICT_RULES
+};
+
 struct verdict_policy {
-    /* What is done where the owner says p=reject and p=quarantine; where SPF says fail and no
-     * DMARC record says more; where SPF says fail to the name in HELO; where the client has no name
-     * that leads back to it; where the message has no author, several From fields, or one that
-     * cannot be read. */
-    enum verdict_action on_reject, on_quarantine, on_spf_fail, on_helo_fail, on_no_name,
-        on_no_author;
-    enum verdict_unsure on_unsure; /* where the DNS did not answer: never a pass */
-    const struct bytes *allow;     /* author domains that are let through, subdomains too */
+    enum verdict_mode mode;
+    enum verdict_action on[VERDICT_RULES]; /* by enum verdict_rule */
+    enum verdict_unsure on_unsure;         /* where the DNS did not answer: never a pass */
+};
+
+/* What a listener or a domain wants otherwise. */
+struct verdict_wish {
+    struct verdict_policy policy; /* of it, what it has */
+    bool has_mode, has_on[VERDICT_RULES], has_unsure;
+};
+
+/* Who speaks for messages that fail. */
+struct verdict_trust {
+    const struct bytes *allow; /* author domains that are let through, subdomains too */
     size_t allow_count;
     const struct bytes *sealers; /* domains whose ARC seals are trusted: d= of them, exactly */
     size_t sealer_count;
@@ -49,7 +67,6 @@ struct verdict_spf {
 };
 
 struct verdict_query {
-    enum verdict_mode mode;
     struct bytes client; /* its address, as text */
     bool is_forwarder;   /* it is in one of the networks of known forwarders */
     bool has_name;       /* iprev passed, or could not tell just now */
@@ -69,8 +86,8 @@ struct verdict_query {
 struct verdict {
     enum verdict_action action;
     enum verdict_action wanted; /* what would be done in mode enforce */
-    const char *rule; /* "dmarc", "spf", "helo", "reverse-name", "author", "dns": why it is not just
-                         taken, or would not be; "" */
+    const char *rule; /* "dmarc", "spf", "helo", "reverse-name", "misleading-name", "author", "dns":
+                         why it is not just taken, or would not be; "" */
     const char
         *override; /* "forwarder", "allow", "arc": why what the owner wants is not done; "" */
     int code;      /* of VERDICT_REFUSE; the text is in the buffer */
@@ -82,7 +99,15 @@ enum { VERDICT_TEXT = 480 }; /* bytes of a reply */
 /* "accept", "junk", "refuse" */
 const char *verdict_action_name(enum verdict_action action);
 
+/* The policy with the wish in it. */
+void verdict_policy_wish(struct verdict_policy *policy, const struct verdict_wish *wish);
+/* The policy of a message that also goes where another one holds, as SMTP has one answer for all
+ * recipients: where the two differ it is junk, so that nobody loses it, and nobody takes it for
+ * good. Mode mark is to accept whatever there is. A DNS that does not answer defers nothing then.
+ */
+void verdict_policy_join(struct verdict_policy *policy, const struct verdict_policy *other);
+
 /* text: empty, of VERDICT_TEXT bytes at least; of a refusal, or what would be one, it has the
  * reply's text then. */
 void verdict_reach(const struct verdict_query *query, const struct verdict_policy *policy,
-                   struct buf *text, struct verdict *out);
+                   const struct verdict_trust *trust, struct buf *text, struct verdict *out);

@@ -1,10 +1,12 @@
 /* Address lists: what is found is found again alone, has a domain that can be one, and lies in
- * bounded memory; the authors of a section with the field are those of the list. */
+ * bounded memory; the authors of a section with the field are those of the list; what it shows
+ * lies in its text. */
 #include "base/buf.h"
 #include "mail/address.h"
 #include "mail/author.h"
 #include "mail/idna.h"
 #include "mail/mailbox_list.h"
+#include "mail/shown_address.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -35,9 +37,25 @@ static void check_author(struct bytes input, struct arena *arena)
     author_find(buf_view(&section), arena, &author);
     ASSERT((author.status == AUTHOR_FOUND) == (author.count > 0));
     ASSERT(author.count <= AUTHOR_DOMAIN_LIMIT);
+    ASSERT(author.shown.len == 0 || author.status == AUTHOR_FOUND);
     for (size_t i = 0; i < author.count; i++)
         ASSERT(bytes_is_ascii(author.domains[i]) && author.domains[i].len <= HOST_NAME_LIMIT);
     buf_done(&section);
+}
+
+static void check_shown(struct bytes input)
+{
+    struct shown_address shown;
+    struct buf text;
+    buf_init(&text, input.len);
+    shown_address_decode(input, &text);
+    ASSERT(!text.overflowed);
+    for (struct bytes rest = buf_view(&text); shown_address_next(&rest, &shown);) {
+        ASSERT(shown.text.at >= text.at && shown.text.at + shown.text.len <= text.at + text.len);
+        ASSERT(bytes_ends_nocase(shown.text, shown.domain));
+        ASSERT(bytes_find(shown.domain, '.') < shown.domain.len);
+    }
+    buf_done(&text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -51,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         ASSERT(list.reason && list.count == 0);
     check_author(input, arena);
+    check_shown(input);
     arena_free(arena);
     return 0;
 }

@@ -3,6 +3,7 @@ what becomes of those that are not."""
 
 import email
 import email.policy
+import json
 import smtplib
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from letters import large, plain
 from nameserver import Knot
 from peers import Script
-from server import free_port, wait_for
+from server import binary, free_port, wait_for
 
 dkim = pytest.importorskip("dkim")
 
@@ -281,6 +282,90 @@ def test_what_is_let_through(world):
     results, = fields_of(server.wait_message("ann@example.org"))
     assert "dmarc=fail" in results and "policy.dmarc=reject" in results
     assert server.events("verdict", dmarc="fail", action="accept", rule="dmarc")
+
+
+def test_listeners_and_domains_have_their_own_policy(world):
+    """Recipients of one domain get what it wants; of several, what differs is junk."""
+    port = free_port()
+    domains = {"strict.example": {"spf_fail": "refuse"}, "mild.example": {"reject": "accept"},
+               "marking.example": "mark", "plain.example": "default"}
+    server = world.launch(
+        resolver={"servers": [f"127.0.0.1:{world.names.port}"], "dnssec": "off"},
+        verify={"trusted_networks": [], "quarantine": "refuse"},
+        domains=[{"name": name, "mailboxes": "any", "verify": wish}
+                 for name, wish in domains.items()])
+    server.stop()
+    server.config["listen"].append({"address": f"127.0.0.1:{port}", "role": "mx",
+                                    "verify": {"reject": "junk", "mode": "enforce"}})
+    server.write_config()
+    server.start()
+
+    def answer(author, *names, port=server.mx):
+        with smtplib.SMTP("127.0.0.1", port, source_address=(STRANGER, 0), timeout=60) as session:
+            session.ehlo("client.example")
+            session.mail(f"x@{author}")
+            for name in names:
+                session.rcpt(f"ann@{name}.example")
+            code = session.data(plain("policies", sender=f"a@{author}"))[0]
+        return code, server.events("verdict")[-1]["action"]
+    rows = [  # author, recipients' domains, reply, action
+        ("bank.example", ["plain"], 550, "refuse"), ("bank.example", ["mild"], 250, "accept"),
+        ("bank.example", ["marking"], 250, "accept"), ("bank.example", ["plain", "mild"], 250, "junk"),
+        ("bank.example", ["plain", "marking"], 250, "junk"),
+        ("bank.example", ["plain", "strict"], 550, "refuse"),
+        ("bank.example", ["mild", "marking"], 250, "accept"),
+        ("free.example", ["plain"], 250, "junk"), ("free.example", ["strict"], 550, "refuse"),
+        ("free.example", ["strict", "plain"], 250, "junk"),
+        ("shop.example", ["plain", "mild", "strict"], 550, "refuse"),
+    ]
+    assert [answer(author, *names) for author, names, *_ in rows] == [tuple(row[2:]) for row in rows]
+    assert answer("bank.example", "plain", port=port) == (250, "junk")
+    assert answer("bank.example", "mild", port=port) == (250, "accept")
+    assert answer("shop.example", "plain", port=port) == (550, "refuse")
+    assert "takes off, mark, enforce" in broken(server, {"verify": "loud"})
+    assert '"domains.verify.reject" takes' in broken(server, {"verify": {"reject": "loud"}})
+
+
+def broken(server, words):
+    """What is said of a configuration whose first domain has these keys."""
+    server.config["domains"][0].update(words)
+    server.write_config()
+    done = subprocess.run([binary(), "check", "--config", server.config_path], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode == 1 or done.returncode == 78, done
+    return done.stdout + done.stderr
+
+
+NAMES = ['"boss@bank.example" <eve@lists.example>',
+         "boss=?utf-8?q?=40bank?= =?utf-8?b?LmV4YW1wbGU=?= <eve@lists.example>",
+         "eve@lists.example (boss@bank.example)"]
+
+
+def test_names_that_show_another_address(world):
+    server = world.server()
+    for number, name in enumerate(NAMES, 1):
+        text = plain(f"name {number}").replace(b"bob@example.org", name.encode())
+        assert send(server, text, "eve@lists.example").startswith("250 ")
+        message, = [each for each in server.wait_messages("ann@example.org", number)
+                    if f"Subject: name {number}\n".encode() in each.raw]
+        results = " ".join(fields_of(message)[0].split())
+        assert "From shows boss@bank.example" in results and "header.from=lists.example" in results
+    verdicts = server.events("verdict", shown="boss@bank.example", action="accept")
+    assert len(verdicts) == len(NAMES)
+    assert "(From shows boss@bank.example)" in server.command("trace", verdicts[0]["id"])
+    path = server.folder / "shown.eml"
+    path.write_bytes(text)
+    words = [binary(), "verify", path, "--ip", STRANGER, "--from", "eve@lists.example"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert "From shows boss@bank.example to people" in done.stdout, done
+    done = subprocess.run([*words, "--json"], capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout)["dmarc"]["shown"] == "boss@bank.example"
+    # A reader has it in the address itself, and so has DMARC.
+    assert send(server, text.replace(NAMES[-1].encode(), b"boss@bank.example <eve@lists.example>"),
+                "eve@lists.example").startswith("550 5.7.26")
+    server = world.server(misleading_name="refuse")
+    assert send(server, text, "eve@lists.example").startswith(
+        "550 5.7.1 From: it shows boss@bank.example, but the message is from lists.example. ")
 
 
 def test_mail_programs_find_nothing_out(world):

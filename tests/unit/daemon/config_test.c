@@ -494,30 +494,49 @@ static void what_is_verified(void **state)
         "M\xc3\x98X.example],\n"
         "         trusted_sealers: [lists.example], forwarders: [192.0.2.0/24], timeout: 5s}\n");
     const struct verdict_policy *policy = &config->verify.policy;
-    assert_int_equal(config->listeners[0].verify, VERDICT_MARK);
-    assert_int_equal(config->listeners[1].verify, VERDICT_OFF);
-    assert_int_equal(config->listeners[2].verify, VERDICT_OFF);
-    assert_int_equal(policy->on_reject, VERDICT_JUNK);
-    assert_int_equal(policy->on_quarantine, VERDICT_JUNK);
-    assert_int_equal(policy->on_spf_fail, VERDICT_JUNK);
-    assert_int_equal(policy->on_helo_fail, VERDICT_ACCEPT);
-    assert_int_equal(policy->on_no_author, VERDICT_REFUSE);
-    assert_int_equal(policy->on_no_name, VERDICT_ACCEPT);
+    const struct verdict_trust *trust = &config->verify.trust;
+    assert_int_equal(config->listeners[0].verify.mode, VERDICT_MARK);
+    assert_int_equal(config->listeners[1].verify.mode, VERDICT_OFF);
+    assert_int_equal(config->listeners[2].verify.mode, VERDICT_OFF);
+    assert_int_equal(policy->on[VERDICT_ON_REJECT], VERDICT_JUNK);
+    assert_int_equal(policy->on[VERDICT_ON_QUARANTINE], VERDICT_JUNK);
+    assert_int_equal(policy->on[VERDICT_ON_SPF_FAIL], VERDICT_JUNK);
+    assert_int_equal(policy->on[VERDICT_ON_HELO_FAIL], VERDICT_ACCEPT);
+    assert_int_equal(policy->on[VERDICT_ON_NO_AUTHOR], VERDICT_REFUSE);
+    assert_int_equal(policy->on[VERDICT_ON_NO_NAME], VERDICT_ACCEPT);
+    assert_int_equal(policy->on[VERDICT_ON_MISLEADING], VERDICT_ACCEPT);
     assert_int_equal(policy->on_unsure, VERDICT_DEFER_UNSURE);
-    assert_int_equal(policy->allow_count, 2);
-    assert_true(bytes_equal(policy->allow[1], BYTES("xn--mx-lka.example")));
-    assert_true(policy->sealer_count == 1 &&
-                bytes_equal(policy->sealers[0], BYTES("lists.example")));
+    assert_int_equal(trust->allow_count, 2);
+    assert_true(bytes_equal(trust->allow[1], BYTES("xn--mx-lka.example")));
+    assert_true(trust->sealer_count == 1 && bytes_equal(trust->sealers[0], BYTES("lists.example")));
     assert_true(ip_scan(BYTES("192.0.2.1"), &ip) && networks_have(config->verify.forwarders, &ip));
     assert_true(ip_scan(BYTES("127.0.0.9"), &ip) && networks_have(config->verify.trusted, &ip));
     assert_true(ip_scan(BYTES("::1"), &ip) && networks_have(config->verify.trusted, &ip));
-    assert_non_null(map_find(config->verify.marked, BYTES("marked.example")));
-    assert_null(map_find(config->verify.marked, BYTES("other.example")));
+    const struct verdict_wish *wish = map_find(config->verify.wishes, BYTES("marked.example"));
+    assert_true(wish && wish->has_mode && wish->policy.mode == VERDICT_MARK);
+    assert_null(map_find(config->verify.wishes, BYTES("other.example")));
     assert_int_equal(config->verify.timeout_ms, 5000);
     config_free(config);
     config = parse_good(GOOD "verify: {trusted_networks: []}\n");
-    assert_int_equal(config->listeners[0].verify, VERDICT_ENFORCE);
+    assert_int_equal(config->listeners[0].verify.mode, VERDICT_ENFORCE);
     assert_false(networks_have(config->verify.trusted, &ip));
+    config_free(config);
+    config = parse_good(
+        "hostname: mx.example.org\n"
+        "listen: [{address: \"127.0.0.1:25\", verify: {spf_fail: refuse}},\n"
+        "         {address: \"127.0.0.1:587\", role: submission, verify: \"off\"}]\n"
+        "domains: [{name: b\xc3\xa4nk.example, verify: {reject: junk, dns_error: defer,\n"
+        "           misleading_name: refuse}}]\n");
+    policy = &config->listeners[0].verify;
+    assert_int_equal(policy->mode, VERDICT_ENFORCE);
+    assert_int_equal(policy->on[VERDICT_ON_SPF_FAIL], VERDICT_REFUSE);
+    assert_int_equal(policy->on[VERDICT_ON_REJECT], VERDICT_REFUSE);
+    wish = map_find(config->verify.wishes, BYTES("xn--bnk-qla.example"));
+    assert_true(wish && !wish->has_mode && !wish->has_on[VERDICT_ON_SPF_FAIL]);
+    assert_true(wish->has_on[VERDICT_ON_REJECT] && wish->has_unsure);
+    assert_int_equal(wish->policy.on[VERDICT_ON_REJECT], VERDICT_JUNK);
+    assert_int_equal(wish->policy.on[VERDICT_ON_MISLEADING], VERDICT_REFUSE);
+    assert_int_equal(wish->policy.on_unsure, VERDICT_DEFER_UNSURE);
     config_free(config);
 }
 

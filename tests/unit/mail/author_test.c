@@ -70,6 +70,43 @@ static void authors_are_found(void **state)
     }
 }
 
+static void shown_addresses_are_told(void **state)
+{
+    static const struct {
+        const char *field, *want;
+    } cases[] = {
+        {"Ann <ann@example.org>", ""},
+        {"\"ceo@bank.example\" <x@evil.example>", "ceo@bank.example"},
+        {"=?utf-8?q?ceo=40bank?= =?utf-8?q?=2Eexample?= <x@evil.example>", "ceo@bank.example"},
+        {"x@evil.example (ceo@bank.example)", "ceo@bank.example"},
+        {"\"ceo\xef\xbc\xa0"
+         "bank.example\xe2\x80\x9d\" <x@evil.example>",
+         "ceo@bank.example\xe2\x80\x9d"},
+        {"\"ann@example.org\" <ann@Example.org>", ""},
+        {"\"ann@mail.example.org\" <ann@example.org>", ""},
+        {"\"ann@example.org\" <ann@mail.example.org>", ""},
+        {"\"ann@badexample.org\" <ann@example.org>", "ann@badexample.org"},
+        {"\"ann@m\xc3\xb8x.example\" <ann@xn--mx-lka.example>", ""},
+        {"\"b@y.example\" <a@x.example>, b@y.example", ""},
+        {"\"a @ home\" <a@x.example>", ""},
+        /* Two authors, as some readers see it. */
+        {"ceo@bank.example <x@evil.example>", ""},
+        {"\"ceo@bank.example\"", ""},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct arena *arena = arena_new(AUTHOR_ARENA);
+        struct author author;
+        struct buf section;
+        buf_init(&section, 1000);
+        buf_addf(&section, "From: %s\r\n", cases[i].field);
+        author_find(buf_view(&section), arena, &author);
+        if (!bytes_equal(author.shown, bytes_of(cases[i].want)))
+            fail_msg("%s: %.*s", cases[i].field, BYTES_ARGS(author.shown));
+        buf_done(&section);
+        arena_free(arena);
+    }
+}
+
 static void no_room_is_no_author(void **state)
 {
     struct arena *arena = arena_new(1);
@@ -84,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(authors_are_found),
+        cmocka_unit_test(shown_addresses_are_told),
         cmocka_unit_test(no_room_is_no_author),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
