@@ -63,6 +63,8 @@ static const struct schema_table deliver_table = {"deliver", deliver_keys, COUNT
 static const struct schema_key relay_keys[] = {
     {"networks", SCHEMA_FORM, 0, NULL, .read = draft_read_networks,
      .help = "list of networks that may relay; none by default"},
+    {"domains", SCHEMA_FORM, 0, NULL, .read = draft_read_relay_domains,
+     .help = "list of domains whose mail is passed on, whoever sends it"},
     {"certificates", SCHEMA_FORM, 0, NULL, .read = draft_read_fingerprints,
      .help = "list of client certificates (SHA-256) that may relay; none by default"},
 };
@@ -282,6 +284,10 @@ static void build_local_routes(struct schema *schema, struct draft *draft)
         return;
     for (struct draft_name *domain = draft->domains; domain; domain = domain->next) {
         struct bytes name = {(const uint8_t *)domain->text.at, domain->text.len};
+        if (recipients_has_relayed(draft->config.recipients, name))
+            schema_problem(schema, domain->text.line,
+                           "\"%.100s\" is a local domain and in relay.domains too; remove one",
+                           domain->text.at);
         if (!routes_add(draft->config.routes, name, &endpoint))
             schema_problem(schema, domain->text.line,
                            "\"%.100s\" is a local domain and has a route too; remove one",

@@ -72,6 +72,7 @@ void draft_build_verify(struct schema *schema, struct draft *draft);
 void draft_read_listen(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_domains(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_networks(struct schema *schema, yaml_node_t *node, void *target);
+void draft_read_relay_domains(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_fingerprints(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_servers(struct schema *schema, yaml_node_t *node, void *target);
 void draft_read_routes(struct schema *schema, yaml_node_t *node, void *target);

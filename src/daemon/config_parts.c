@@ -472,6 +472,31 @@ void draft_read_fingerprints(struct schema *schema, yaml_node_t *node, void *tar
     }
 }
 
+/* A domain, or one behind a dot. */
+static bool is_domain_pattern(struct bytes text)
+{
+    return domain_is_valid(bytes_from(text, text.len && text.at[0] == '.'), ADDRESS_UTF8);
+}
+
+void draft_read_relay_domains(struct schema *schema, yaml_node_t *node, void *target)
+{
+    struct draft *draft = target;
+    yaml_node_t *item;
+    if (!is_list(schema, node, "relay.domains"))
+        return;
+    for (size_t place = 0; (item = schema_item(schema, node, &place));) {
+        struct schema_text text;
+        if (!schema_text(schema, item, "relay.domains", &text))
+            continue;
+        if (!is_domain_pattern(bytes_in(&text)))
+            schema_problem(schema, text.line,
+                           "\"relay.domains\" takes example.org or .example.org, not \"%.80s\"",
+                           text.at);
+        else if (!recipients_add_relayed(draft->config.recipients, bytes_in(&text)))
+            schema_problem(schema, text.line, "\"relay.domains\" has \"%.80s\" twice", text.at);
+    }
+}
+
 struct draft_route {
     struct draft *draft;
     struct schema_text to, via, rate, user, password_file;
@@ -508,9 +533,7 @@ const struct schema_table draft_route_table = {"routes", route_keys, COUNT(route
 /* "*", a domain, or a domain behind a dot. */
 static bool is_pattern(struct bytes text)
 {
-    if (bytes_equal(text, BYTES("*")))
-        return true;
-    return domain_is_valid(bytes_from(text, text.len && text.at[0] == '.'), ADDRESS_UTF8);
+    return bytes_equal(text, BYTES("*")) || is_domain_pattern(text);
 }
 
 void draft_rate(struct schema *schema, const struct schema_text *text, const char *key,

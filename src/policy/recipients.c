@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "mail/precis.h"
+#include "policy/pattern.h"
 #include "policy/recipients_state.h"
 
 static const struct bytes postmaster = BYTES_INIT("postmaster");
@@ -49,6 +50,7 @@ struct recipients *recipients_new(uint64_t seed)
     struct recipients *recipients = NEW(struct recipients);
     recipients->seed = seed;
     recipients->domains = map_new(seed);
+    recipients->relayed = map_new(seed);
     return recipients;
 }
 
@@ -88,6 +90,7 @@ void recipients_free(struct recipients *recipients)
         domain_free(recipients->order[i]);
     free(recipients->order);
     map_free(recipients->domains);
+    map_free(recipients->relayed);
     free(recipients);
 }
 
@@ -203,13 +206,32 @@ void recipients_set_catch_all(struct recipients *recipients, struct bytes domain
     name_add_target(&domain->catch_all, target);
 }
 
+bool recipients_add_relayed(struct recipients *recipients, struct bytes pattern)
+{
+    uint8_t room[PATTERN_LIMIT];
+    ASSERT(pattern.len <= sizeof room);
+    return !map_add(recipients->relayed, pattern_lower(pattern, room), recipients->relayed);
+}
+
+bool recipients_has_relayed(const struct recipients *recipients, struct bytes pattern)
+{
+    uint8_t room[PATTERN_LIMIT];
+    return pattern.len <= sizeof room &&
+           map_find(recipients->relayed, pattern_lower(pattern, room)) != NULL;
+}
+
+bool recipients_is_relayed_domain(const struct recipients *recipients, struct bytes domain)
+{
+    return pattern_find(recipients->relayed, domain) != NULL;
+}
+
 /* --- What one address means --------------------------------------------------------------------
  */
 
 /* Local parts that some servers read as a route ("user%host", "host!user", "user@host" in
  * quotes), and those that would be no good name of a folder. Nobody's unless a name is listed
  * just so: never relayed, never caught. */
-static bool is_odd_name(struct bytes value)
+bool is_odd_name(struct bytes value)
 {
     if (value.len == 0 || value.len > LOCAL_PART_LIMIT || value.at[0] == '.')
         return true;

@@ -43,6 +43,14 @@ void recipients_add_alias(struct recipients *recipients, struct bytes domain, st
 void recipients_set_catch_all(struct recipients *recipients, struct bytes domain,
                               struct bytes target);
 
+/* Mail for these domains is taken from anybody and passed on, as by a backup MX: a pattern of
+ * policy/pattern.h but "*", which would be an open relay. Local parts that others might read as a
+ * route are refused there too, as the next server trusts this one. False: it is there already. */
+MUST_CHECK bool recipients_add_relayed(struct recipients *recipients, struct bytes pattern);
+/* Is just that pattern among them? */
+bool recipients_has_relayed(const struct recipients *recipients, struct bytes pattern);
+bool recipients_is_relayed_domain(const struct recipients *recipients, struct bytes domain);
+
 /* Where the names of MAILBOXES_DIRECTORY are looked up; kept, and may be filled later. */
 void recipients_set_directory(struct recipients *recipients, const struct directory *directory);
 /* Has any domain its mailboxes in the directory? */
@@ -65,7 +73,7 @@ struct recipient_verdict {
     int code;            /* 250, 550, 452 … */
     struct bytes status; /* "2.1.5", "5.1.1", "5.7.1" … */
     struct bytes text;   /* for the reply: what, and what the sender can do */
-    struct bytes rule;   /* for the log: "relay", "unknown-mailbox", "alias-loop" … */
+    struct bytes rule; /* for the log: "relay", "relay-domain", "unknown-mailbox", "alias-loop" … */
 };
 /* Decides; changes nothing. */
 struct recipient_verdict recipients_check(const struct recipients *recipients,

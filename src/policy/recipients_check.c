@@ -54,10 +54,21 @@ static bool can_be_asked_for(const struct address *address)
     return address->is_literal || idna_to_ascii(address->domain, &name);
 }
 
-static struct recipient_verdict check_remote(const struct recipient_query *query,
+/* Is mail for it passed on, whoever sends it? */
+static bool is_relayed(const struct recipients *recipients, const struct address *address)
+{
+    uint8_t room[LOCAL_VALUE_SIZE];
+    return !address->is_literal && recipients_is_relayed_domain(recipients, address->domain) &&
+           !is_odd_name(local_value(address->local, room));
+}
+
+static struct recipient_verdict check_remote(const struct recipients *recipients,
+                                             const struct recipient_query *query,
                                              struct arena *arena)
 {
     struct bytes domain = query->address->domain;
+    if (!query->may_relay && is_relayed(recipients, query->address))
+        return accept(false, BYTES("relay-domain"));
     if (!query->may_relay) {
         struct bytes text =
             say(arena, BYTES("relaying denied"),
@@ -145,5 +156,5 @@ struct recipient_verdict recipients_check(const struct recipients *recipients,
     if (query->address->domain.len == 0)
         return refuse(550, BYTES("5.1.1"), BYTES("unknown-mailbox"),
                       BYTES("this server has no domain of its own, and no postmaster"));
-    return check_remote(query, arena);
+    return check_remote(recipients, query, arena);
 }

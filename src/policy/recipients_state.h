@@ -24,6 +24,7 @@ struct domain {
 struct recipients {
     uint64_t seed;
     struct map *domains;               /* name in lower case: struct domain */
+    struct map *relayed;               /* patterns of domains that are passed on: itself */
     const struct directory *directory; /* NULL: none */
     bool needs_directory;
     struct domain **order;
@@ -54,6 +55,8 @@ enum { LOCAL_VALUE_SIZE = LOCAL_PART_LIMIT + 1 };
  * which no name has. */
 struct bytes local_value(struct bytes local, uint8_t room[LOCAL_VALUE_SIZE]);
 
+/* Might others read the value as a route, or is it no good name of a folder? */
+bool is_odd_name(struct bytes value);
 const struct domain *domain_find(const struct recipients *recipients, struct bytes name);
 struct resolution recipient_resolve(const struct recipients *recipients,
                                     const struct address *address);

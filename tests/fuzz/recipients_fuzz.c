@@ -18,6 +18,8 @@ static struct recipients *directory(void)
     recipients_add_alias(all, BYTES("a.example"), BYTES("y"), BYTES("y@a.example"));
     recipients_add_alias(all, BYTES("any.example"), BYTES("l"), BYTES("m@any.example"));
     recipients_add_alias(all, BYTES("any.example"), BYTES("m"), BYTES("l@any.example"));
+    is_new = recipients_add_relayed(all, BYTES(".b.example"));
+    ASSERT(is_new);
     return all;
 }
 
@@ -48,11 +50,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (verdict.is_accepted) {
         struct bytes *final;
         size_t count;
-        ASSERT(verdict.is_local && verdict.code == 250);
-        ASSERT(address.domain.len == 0 || recipients_is_local_domain(all, address.domain));
+        bool is_relayed = recipients_is_relayed_domain(all, address.domain);
+        ASSERT(!is_relayed || bytes_find(address.local, '%') == address.local.len);
+        ASSERT((verdict.is_local || is_relayed) && verdict.code == 250);
+        ASSERT(address.domain.len == 0 || is_relayed ||
+               recipients_is_local_domain(all, address.domain));
         ASSERT(recipients_expand(all, &address, query.hostname, arena, &final, &count));
         ASSERT(count > 0);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count && !is_relayed; i++)
             check_final(all, final[i], arena);
     } else {
         ASSERT(verdict.code >= 400);

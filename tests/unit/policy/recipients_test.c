@@ -62,6 +62,9 @@ static struct recipients *directory(void)
     assert_true(recipients_add_domain(all, BYTES("forward.example"), MAILBOXES_LISTED));
     alias(all, "forward.example", "team", "x@elsewhere.example");
 
+    assert_true(recipients_add_relayed(all, BYTES("Backup.example")));
+    assert_false(recipients_add_relayed(all, BYTES("backup.EXAMPLE")));
+    assert_true(recipients_add_relayed(all, BYTES(".below.example")));
     assert_true(recipients_add_domain(all, BYTES("void.example"), MAILBOXES_LISTED));
     recipients_set_catch_all(all, BYTES("void.example"), BYTES("gone@void.example"));
     return all;
@@ -108,6 +111,21 @@ static const struct {
     {"alias to one and nobody", "<half@example.org>", 0, 0, 250, "2.1.5", "alias",
      "nobody@example.org ann@example.org"},
     {"alias to no address", "<broken@example.org>", 0, 0, 550, "5.1.1", "unknown-mailbox", NULL},
+    {"passed on", "<Zed+x@backup.example>", 0, 0, 250, "2.1.5", "relay-domain",
+     "Zed+x@backup.example"},
+    {"passed on, below a domain", "<zed@a.below.example>", 0, 0, 250, "2.1.5", "relay-domain",
+     "zed@a.below.example"},
+    {"not that domain itself", "<zed@below.example>", 0, 0, 550, "5.7.1", "relay", NULL},
+    {"below one that is passed on alone", "<zed@a.backup.example>", 0, 0, 550, "5.7.1", "relay",
+     NULL},
+    {"passed on, but no percent hack", "<zed%far.example@backup.example>", 0, 0, 550, "5.7.1",
+     "relay", NULL},
+    {"passed on, but no bang path", "<far.example!zed@backup.example>", 0, 0, 550, "5.7.1", "relay",
+     NULL},
+    {"passed on, but no address in quotes", "<\"zed@far.example\"@backup.example>", 0, 0, 550,
+     "5.7.1", "relay", NULL},
+    {"percent hack of one who may relay", "<zed%far.example@backup.example>", 1, 0, 250, "2.1.5",
+     "relay", "zed%far.example@backup.example"},
     {"any mailbox", "<zed@any.example>", 0, 0, 250, "2.1.5", "mailbox", "zed@any.example"},
     {"alias beside any", "<info-x@any.example>", 0, 0, 250, "2.1.5", "alias", "ann@example.org"},
     {"catch-all", "<who@catch.example>", 0, 0, 250, "2.1.5", "catch-all", "ann@example.org"},
