@@ -89,6 +89,8 @@ int command_probe(char **arguments, size_t count);
 void command_probe_options(FILE *out);
 int command_verify(char **arguments, size_t count);
 void command_verify_options(FILE *out);
+int command_import_postfix(char **arguments, size_t count);
+void command_import_postfix_options(FILE *out);
 int command_dkim_new(const struct options *options);
 int command_dkim_import(const struct options *options);
 int command_dkim_list(const struct options *options);

@@ -215,6 +215,18 @@ static const struct command commands[] = {
      "  postrider bench relay --server 127.0.0.1:2525 --sink 127.0.0.1:2599 --count 100000 \\\n"
      "      --to user%d@partner.example\n",
      0, 0, 0, .run_own = command_bench_relay, .print_options = command_bench_relay_options},
+    {"import postfix", "OPTION...", "make a configuration out of Postfix's",
+     "Reads main.cf, master.cf and the tables that they name, and prints a commented "
+     "configuration\n"
+     "and what became of each parameter: the key that it is now, that it is not needed, or that "
+     "it\n"
+     "has no counterpart and what that means. Changes nothing of Postfix.\n"
+     "Exit status 0: made, 1: the files cannot be read or understood, 2: usage.\n"
+     "Examples:\n"
+     "  postrider import postfix\n"
+     "  postrider import postfix --output /etc/postrider/postrider.yaml\n"
+     "  postrider import postfix --root copy-of-old-host --json | jq '.report[] | .name'\n",
+     0, 0, 0, .run_own = command_import_postfix, .print_options = command_import_postfix_options},
     {"probe", "HOST|ADDRESS", "try a way for mail, step by step, and say where it ends",
      "Of an ADDRESS: the DNS, each MX host in order, connection, greeting, EHLO, TLS, and what is\n"
      "said to the recipient; stops before DATA, so nothing is sent. Of a HOST: what is behind the\n"
@@ -463,6 +475,7 @@ static int complain_of_words(const struct options *options)
         {"bench", "bench takes send, sink or relay, not"},
         {"dns", "dns takes show or check, not"},
         {"dkim", "dkim takes new, import, list, rotate or retire, not"},
+        {"import", "import takes postfix, not"},
         {"queue", "queue takes list, show, hold, release, retry, delete or stats, not"},
         {"user", "user takes add, list, passwd, disable, enable, remove, app-password, grant or "
                  "limit, not"},
