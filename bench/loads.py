@@ -60,10 +60,10 @@ def bench_send(port, recipient, messages, sessions=SESSIONS, words=()):
     return sent["seconds"]
 
 
-def bench_relay(port, sink, recipient, *words):
+def bench_relay(port, sink, recipient, *words, host="127.0.0.1"):
     """Its figures, and the seconds until all had arrived at the sink."""
     begin = time.monotonic()
-    figures = bench("relay", "--server", f"127.0.0.1:{port}", "--sink", f"127.0.0.1:{sink}",
+    figures = bench("relay", "--server", f"{host}:{port}", "--sink", f"127.0.0.1:{sink}",
                     "--to", recipient, "--wait", "60s", *words)
     return figures, time.monotonic() - begin
 
