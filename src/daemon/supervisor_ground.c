@@ -50,6 +50,11 @@ static bool make_folder(const struct ground *ground, const char *path, struct er
         return !ground->has_user || chown(path, ground->uid, ground->gid) == 0 ||
                error_set(err, errno, "give %s to its user", path);
     struct stat status;
+    if (errno == EROFS)
+        return error_set(err, EROFS,
+                         "make the folder %s (where a unit of systemd confines the server, name "
+                         "it there in ReadWritePaths)",
+                         path);
     if (errno != EEXIST || stat(path, &status) != 0)
         return error_set(err, errno, "make the folder %s", path);
     if (!S_ISDIR(status.st_mode))

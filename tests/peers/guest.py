@@ -144,7 +144,7 @@ class Guest:
         return done.stdout + done.stderr
 
     def journal(self):
-        done = subprocess.run(self.enter("journalctl", "--no-pager", "--lines=60"),
+        done = subprocess.run(self.enter("journalctl", "--no-pager", "--lines=15"),
                               capture_output=True, text=True, timeout=60, check=False)
         return done.stdout
 

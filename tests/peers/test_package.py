@@ -250,8 +250,36 @@ def test_rights(guest):
     assert "event=not-confined" not in guest.journal()
 
 
-def test_upgrade_with_a_full_queue(package, guest):
+def test_mistakes(guest):
+    """A reload that fails fails loudly, and the old configuration serves on; a start that cannot
+    succeed is not tried again and again; `systemctl status` has the reason of both."""
+    place = guest.root / "etc/postrider/postrider.yaml"
+    place.write_text(CONFIG + "no_such_key: 1\n")
+    guest.run("systemctl", "reload", "postrider", status=1)
+    assert serves(guest)
+    assert "no_such_key" in guest.run("systemctl", "status", "--no-pager", "postrider")
+    guest.run("systemctl", "restart", "postrider", status=1)
+    assert guest.show("postrider.service", "ActiveState") == "failed"
+    assert guest.show("postrider.service", "ExecMainStatus") == "78"
+    assert guest.show("postrider.service", "NRestarts") == "0"
+    assert "no_such_key" in guest.run("systemctl", "status", "--no-pager", "postrider", status=3)
+    place.write_text(CONFIG)
+    guest.run("systemctl", "restart", "postrider")
+
+
+def test_crash_with_a_full_queue(guest):
+    """The whole server is started again when its supervisor dies."""
     send(guest, "carol@partner.example", QUEUED)
+    queued = queue_ids(guest)
+    assert len(queued) == QUEUED
+    before = guest.show("postrider.service", "MainPID")
+    guest.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "postrider.service")
+    wait_for(lambda: serves(guest) and
+             guest.show("postrider.service", "MainPID") not in (before, "0"), 60)
+    assert queue_ids(guest) == queued
+
+
+def test_upgrade_with_a_full_queue(package, guest):
     queued = queue_ids(guest)
     assert len(queued) == QUEUED
     before = guest.show("postrider.service", "MainPID")
