@@ -6,6 +6,7 @@
 #include "auth/authres.h"
 #include "auth/header_hash.h"
 #include "base/memory.h"
+#include "daemon/recoding.h"
 #include "daemon/signing.h"
 #include "daemon/spending.h"
 #include "mail/downgrade.h"
@@ -43,7 +44,10 @@ struct intake {
     size_t body_skip; /* bytes of the body's front that `section` replaces */
     struct buf section;
     bool is_whole;              /* all of the text is in memory */
-    bool is_7bit;               /* it was encoded to be signed: `section` is all of it */
+    bool is_7bit;               /* it was encoded to be signed */
+    bool is_recodable;          /* it may be once it is complete, when it lies in a file */
+    bool has_blank;             /* `section` ends in the blank line */
+    struct recoding *recoding;  /* NULL: none under way */
     struct smtp_answer refusal; /* code 0: none */
     struct signing *signing;    /* NULL: nobody's to sign, or done */
     struct buf signatures;      /* fields for the front of the section */
@@ -99,6 +103,7 @@ static void intake_free(struct intake *intake)
 {
     verify_free(intake->verify);
     spool_body_free(intake->body);
+    recoding_free(intake->recoding);
     signing_free(intake->signing);
     generation_leave(intake->generation);
     buf_done(&intake->section);
@@ -192,7 +197,7 @@ static bool encode(const struct intake *intake, struct bytes section, struct byt
     const struct envelope *envelope = smtp_server_transaction(session_smtp(intake->session));
     bool is_7bit =
         envelope->body != BODY_BINARYMIME && bytes_is_ascii(section) && bytes_is_ascii(body);
-    if (envelope->is_smtputf8 || is_7bit)
+    if (is_7bit)
         return false;
     const struct bytes parts[] = {section, BYTES("\r\n"), body};
     struct downgrade *downgrade = downgrade_new(&goal);
@@ -209,38 +214,54 @@ static bool encode(const struct intake *intake, struct bytes section, struct byt
     return is_good;
 }
 
+/* Is the section one that can be signed? If not, the message is refused: no key ever could. */
+static bool check_fields(struct intake *intake)
+{
+    if (signing_is_possible(intake->signing))
+        return true;
+    refuse(intake, "signing", 552, BYTES("5.3.4"),
+           BYTES("The header section has more than 2048 fields, which is more than can be signed "
+                 "for your domain; send it with fewer"));
+    return false;
+}
+
+/* Signs the text in `text_owned`, all of it, in place of what came. */
+static void sign_encoded(struct intake *intake, struct buf text_owned, size_t length)
+{
+    struct bytes text = buf_view(&text_owned);
+    signing_free(intake->signing);
+    intake->signing = signing_new(intake->worker, intake->generation, bytes_sub(text, 0, length));
+    if (intake->signing)
+        signing_add(intake->signing, bytes_from(text, length + 2));
+    buf_done(&intake->section);
+    intake->section = text_owned;
+    intake->body_skip = spool_body_size(intake->body);
+    intake->is_7bit = true;
+}
+
 /* Prepares to sign what a client submits. What is there of the body is hashed at once; what comes
- * later goes through intake_text(). */
+ * later goes through intake_text(). A large message is encoded, if need be, when it is complete:
+ * its section is kept until then. */
 static void begin_signing(struct intake *intake, struct bytes section, struct bytes body)
 {
     struct buf text;
     size_t length;
     intake->signing = signing_new(intake->worker, intake->generation, section);
-    if (!intake->signing)
+    if (!intake->signing || !check_fields(intake))
         return;
-    if (!signing_is_possible(intake->signing)) {
-        refuse(
-            intake, "signing", 552, BYTES("5.3.4"),
-            BYTES("The header section has more than 2048 fields, which is more than can be signed "
-                  "for your domain; send it with fewer"));
-        return;
-    }
     buf_init(&text, SIZE_MAX);
-    if (!intake->is_whole || !encode(intake, section, body, &text) ||
-        !header_end(buf_view(&text), &length)) {
-        buf_done(&text);
-        signing_add(intake->signing, body);
+    if (intake->is_whole && encode(intake, section, body, &text) &&
+        header_end(buf_view(&text), &length)) {
+        sign_encoded(intake, text, length);
         return;
     }
-    signing_free(intake->signing);
-    intake->signing =
-        signing_new(intake->worker, intake->generation, bytes_sub(buf_view(&text), 0, length));
-    if (intake->signing)
-        signing_add(intake->signing, bytes_from(buf_view(&text), length + 2));
-    buf_done(&intake->section);
-    intake->section = text;
-    intake->body_skip = spool_body_size(intake->body);
-    intake->is_7bit = true;
+    buf_done(&text);
+    signing_add(intake->signing, body);
+    intake->is_recodable = !intake->is_whole;
+    if (intake->is_whole || intake->section.len)
+        return;
+    buf_add(&intake->section, section);
+    intake->body_skip = section.len;
 }
 
 /* Looks at the header section while it is still in memory: at the end of the text, or before the
@@ -286,8 +307,10 @@ static void settle_header(struct intake *intake)
     begin_signing(intake, intake->section.len ? buf_view(&intake->section) : section,
                   bytes_from(text, is_body_only ? 0 : length + 2));
     /* Text without any header section: a blank line keeps it from becoming one. */
-    if (is_body_only && !intake->is_7bit)
+    if (is_body_only && !intake->is_7bit) {
         buf_add(&intake->section, BYTES("\r\n"));
+        intake->has_blank = true;
+    }
 }
 
 static void body_written(void *context);
@@ -500,11 +523,11 @@ static void append(struct intake *intake)
     buf_add(&prefix, buf_view(&intake->signatures));
     buf_add(&prefix, buf_view(&intake->section));
     ASSERT(!prefix.overflowed);
+    if (intake->is_7bit)
+        envelope.body = BODY_7BIT;
     /* What came was looked at as it came; what is put in front may name a UTF-8 address. */
     if (envelope.is_smtputf8 && envelope.body == BODY_7BIT && !bytes_is_ascii(buf_view(&prefix)))
         envelope.body = BODY_8BITMIME;
-    if (intake->is_7bit)
-        envelope.body = BODY_7BIT;
 
     struct envelope final = envelope;
     final.size = prefix.len + spool_body_size(intake->body) - intake->body_skip;
@@ -530,14 +553,18 @@ static void append(struct intake *intake)
     buf_done(&prefix);
 }
 
+static void refuse_failed(struct intake *intake, const struct error *err)
+{
+    log_error("spool-error", LOG_ID(intake->id), LOG_TEXT("reason", err->text));
+    bool is_full = err->os == ENOSPC || err->os == EDQUOT;
+    intake->refusal = is_full ? intake_disk_full : disk_failed;
+}
+
 static void body_written(void *context)
 {
     struct intake *intake = context;
-    if (!intake->was_written) {
-        log_error("spool-error", LOG_ID(intake->id), LOG_TEXT("reason", intake->err.text));
-        bool is_full = intake->err.os == ENOSPC || intake->err.os == EDQUOT;
-        intake->refusal = is_full ? intake_disk_full : disk_failed;
-    }
+    if (!intake->was_written)
+        refuse_failed(intake, &intake->err);
     if (intake->how == SPOOL_BODY_MORE)
         session_go_on(intake->session);
     else if (intake->refusal.code)
@@ -586,10 +613,70 @@ static void was_signed(void *context, struct bytes fields)
     store(intake);
 }
 
+static void was_recoded(void *context, enum recoding_outcome outcome)
+{
+    struct intake *intake = context;
+    if (outcome == RECODING_FAILED)
+        refuse_failed(intake, recoding_error(intake->recoding));
+    intake->is_7bit = outcome == RECODING_DONE;
+    recoding_free(intake->recoding);
+    intake->recoding = NULL;
+    if (intake->refusal.code)
+        store(intake);
+    else
+        signing_finish(intake->signing, intake->id, was_signed, intake);
+}
+
+/* What was hashed as it came is forgotten: what is signed is what will be sent. */
+static void was_scanned(void *context, enum recoding_outcome outcome)
+{
+    struct intake *intake = context;
+    struct bytes section =
+        outcome == RECODING_DONE ? recoding_section(intake->recoding) : BYTES_NONE;
+    if (section.len == 0) {
+        was_recoded(intake, outcome == RECODING_DONE ? RECODING_NONE : outcome);
+        return;
+    }
+    signing_free(intake->signing);
+    intake->signing = signing_new(intake->worker, intake->generation, section);
+    ASSERT(intake->signing);
+    if (!check_fields(intake)) {
+        store(intake);
+        return;
+    }
+    buf_done(&intake->section);
+    buf_init(&intake->section, section.len);
+    buf_add(&intake->section, section);
+    intake->body_skip = 0;
+    recoding_write(intake->recoding, intake->signing, was_recoded, intake);
+}
+
+/* Must a message in a file be encoded before it is signed? */
+static bool needs_recoding(const struct intake *intake)
+{
+    const struct envelope *envelope = smtp_server_transaction(session_smtp(intake->session));
+    return intake->is_recodable && spool_body_has_file(intake->body) &&
+           (envelope->body != BODY_7BIT || !bytes_is_ascii(buf_view(&intake->section)));
+}
+
+static void sign_text(struct intake *intake)
+{
+    if (!needs_recoding(intake)) {
+        signing_finish(intake->signing, intake->id, was_signed, intake);
+        return;
+    }
+    struct recoding_text text = {.body = intake->body,
+                                 .section = buf_view(&intake->section),
+                                 .skip = intake->body_skip,
+                                 .has_blank = intake->has_blank};
+    intake->recoding = recoding_new(intake->worker, &text);
+    recoding_scan(intake->recoding, was_scanned, intake);
+}
+
 static void sign(struct intake *intake)
 {
     if (intake->signing && !intake->refusal.code)
-        signing_finish(intake->signing, intake->id, was_signed, intake);
+        sign_text(intake);
     else if (intake->verify && !intake->refusal.code)
         verify_finish(intake->verify, verified, intake);
     else

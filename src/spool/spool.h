@@ -70,6 +70,21 @@ enum spool_body_write { SPOOL_BODY_MORE, SPOOL_BODY_FINISH };
 MUST_CHECK bool spool_body_write(struct spool_body *body, enum spool_body_write how,
                                  struct error *err);
 
+/* Any thread. What a body's file holds is read, and replaced by something else, before FINISH;
+ * nothing may be held in memory (after SPOOL_BODY_MORE). */
+MUST_CHECK bool spool_body_read(const struct spool_body *body, uint64_t offset, uint8_t *at,
+                                size_t room, size_t *out_len, struct error *err);
+
+/* Any thread, as the body. What is added goes to a file under an id of its own, which no message
+ * has; at the end that file takes the place of the body's. Free drops what has not come to its
+ * end. */
+struct spool_rewrite;
+struct spool_rewrite *spool_rewrite_open(struct spool_body *body, uint64_t id, struct error *err);
+MUST_CHECK bool spool_rewrite_add(struct spool_rewrite *rewrite, struct bytes bytes,
+                                  struct error *err);
+MUST_CHECK bool spool_rewrite_end(struct spool_rewrite *rewrite, struct error *err);
+void spool_rewrite_free(struct spool_rewrite *rewrite);
+
 /* --- Collecting records --------------------------------------------------------------------- */
 
 struct spool_message {

@@ -121,6 +121,79 @@ def test_the_signature_holds_where_the_next_host_takes_seven_bits(signer):
     assert email.message_from_bytes(text).get_payload(decode=True) == b"a\nb\rc\0d\r\n"
 
 
+def large_parts(kind, encoding, line, subtype="mixed"):
+    """A message of two parts, of which the second one is larger than what is kept in memory."""
+    return (f"From: bob@example.org\r\nTo: ann@plain.example\r\nSubject: ü\r\nMIME-Version: 1.0\r\n"
+            f"Content-Type: multipart/{subtype}; boundary=cut\r\nContent-Transfer-Encoding: 8bit\r\n"
+            f"\r\n--cut\r\n\r\nplain\r\n--cut\r\nContent-Type: {kind}\r\n"
+            f"Content-Transfer-Encoding: {encoding}\r\n\r\n").encode() + line * 30000 + \
+        b"\r\n--cut--\r\n"
+
+
+JUERGEN = "Jürgen ist da, und das ist gut so. =\r\n".encode()
+TEXT = "text/plain; charset=utf-8"
+LARGE = {
+    "eight bits": (large_parts(TEXT, "8bit", JUERGEN * 2), "BODY=8BITMIME"),
+    "binary": (large_parts("application/octet-stream", "binary", bytes(range(256))),
+               "BODY=BINARYMIME"),
+    "SMTPUTF8": (large_parts(TEXT, "8bit", JUERGEN * 2), "BODY=8BITMIME SMTPUTF8"),
+    "no field": (JUERGEN * 60000, "BODY=8BITMIME"),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_messages_are_encoded_and_signed(signer, name):
+    """In files, by pieces; to a host that takes seven bits alone, and to one that takes all."""
+    text, mail = LARGE[name]
+    with smtplib.SMTP("127.0.0.1", signer.server.submission, timeout=60) as client:
+        client.ehlo()
+        assert client.docmd(f"MAIL FROM:<bob@example.org> {mail}")[0] == 250
+        assert client.docmd("RCPT TO:<ann@plain.example>")[0] == 250
+        assert client.docmd("RCPT TO:<big@example.org>")[0] == 250
+        client.send(f"BDAT {len(text)} LAST\r\n".encode() + text)
+        assert client.getreply()[0] == 250
+    wait_for(lambda: signer.plain.messages, 30)
+    _, sent = signer.plain.messages.pop()
+    assert sent.isascii()
+    signer.check_text(sent)
+    message, = signer.server.wait_messages("big@example.org")
+    signer.check(message)
+    message.path.unlink()
+    was, is_now = (email.message_from_bytes(each) for each in (text, sent))
+    assert is_now["From"] in ("bob@example.org", "<bob@example.org>")
+    if was.is_multipart():
+        was, is_now = (each.get_payload()[1] for each in (was, is_now))
+        assert is_now.get_payload(decode=True) == was.get_payload(decode=True)
+    else:
+        assert is_now.get_payload(decode=True) == text
+    assert len(list((signer.server.folder / "spool").glob("*/bodies/*"))) <= 1
+
+
+def test_what_is_signed_already_is_not_touched(signer):
+    """A part that its author signed in eight bits goes as it is, or comes back."""
+    text = large_parts(TEXT, "8bit", JUERGEN, "signed").replace(b"Subject: \xc3\xbc", b"Subject: u")
+    signer.submit(text, to="signed@example.org", mail_options=["BODY=8BITMIME"])
+    message = signer.server.wait_message("signed@example.org")
+    signer.check(message)
+    assert message.raw.replace(b"\n", b"\r\n").endswith(text.split(b"\r\n\r\n", 1)[1])
+    signer.submit(text, to="ann@plain.example", sender="signer@example.org",
+                  mail_options=["BODY=8BITMIME"])
+    bounce = signer.server.wait_message("signer@example.org")
+    assert b"encoding it would break the signature" in bounce.raw
+
+
+def test_utf8_fields_are_encoded_before_they_are_signed(signer):
+    """SMTPUTF8 was asked for, and need not be had on the way."""
+    with smtplib.SMTP("127.0.0.1", signer.server.submission, timeout=30) as client:
+        client.sendmail("bob@example.org", ["ann@plain.example", "utf8@example.org"], EIGHT_BITS,
+                        mail_options=["BODY=8BITMIME", "SMTPUTF8"])
+    wait_for(lambda: signer.plain.messages, 20)
+    _, text = signer.plain.messages.pop()
+    assert text.isascii()
+    signer.check_text(text)
+    signer.check(signer.server.wait_message("utf8@example.org"))
+
+
 def test_what_has_too_many_fields_to_sign_is_refused_for_good(signer):
     text = "".join(f"X-Field-{number}: x\r\n" for number in range(2100)).encode() + plain("fields")
     with pytest.raises(smtplib.SMTPDataError) as refusal:

@@ -306,6 +306,63 @@ static void dropped_bodies_leave_nothing(void **state)
     assert_false(has_file(fixture, "shard/bodies/0000000000001.body"));
 }
 
+/* What is in the file, read by pieces. */
+static void check_body(const struct spool_body *body, const char *want)
+{
+    uint8_t piece[4];
+    struct buf text;
+    struct error err;
+    size_t len = 1;
+    buf_init(&text, 1000);
+    for (uint64_t offset = 0; len; offset += len) {
+        assert_true(spool_body_read(body, offset, piece, sizeof piece, &len, &err));
+        buf_add(&text, (struct bytes){piece, len});
+    }
+    assert_true(bytes_equal(buf_view(&text), bytes_of(want)));
+    buf_done(&text);
+}
+
+static void bodies_are_rewritten(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err;
+    struct spool_body *body = spool_body_new(fixture->spool, 1);
+    assert_true(spool_body_add(body, BYTES("0123456789")));
+    assert_true(spool_body_write(body, SPOOL_BODY_MORE, &err));
+    check_body(body, "0123456789");
+    /* One that comes to nothing. */
+    struct spool_rewrite *rewrite = spool_rewrite_open(body, 2, &err);
+    assert_true(rewrite && spool_rewrite_add(rewrite, BYTES("other"), &err));
+    spool_rewrite_free(rewrite);
+    check_body(body, "0123456789");
+    assert_false(has_file(fixture, "shard/bodies/0000000000002.body"));
+    rewrite = spool_rewrite_open(body, 2, &err);
+    assert_true(rewrite && spool_rewrite_add(rewrite, BYTES("another "), &err));
+    assert_true(spool_rewrite_add(rewrite, BYTES("text"), &err));
+    assert_true(spool_rewrite_end(rewrite, &err));
+    spool_rewrite_free(rewrite);
+    check_body(body, "another text");
+    assert_false(has_file(fixture, "shard/bodies/0000000000002.body"));
+    assert_true(spool_body_add(body, BYTES("!")));
+    assert_int_equal(spool_body_size(body), 13);
+    assert_true(spool_body_write(body, SPOOL_BODY_FINISH, &err));
+    struct spool_message message = {
+        .id = 1, .meta = BYTES("m"), .prefix = BYTES("P"), .body_skip = 8};
+    spool_append(fixture->spool, &message, body, fixture);
+    fixture_settle(fixture);
+    assert_int_equal(fixture_outcome(fixture, 1), SPOOL_STORED);
+    fixture_restart(fixture, DISK_SIM_POWER);
+    struct spool_reader *reader = spool_reader_open(fixture->spool, 1);
+    uint8_t text[6];
+    assert_true(reader && spool_reader_size(reader) == sizeof text);
+    for (size_t offset = 0, len = 0; offset < sizeof text; offset += len)
+        assert_true(
+            spool_reader_read(reader, offset, text + offset, sizeof text - offset, &len, &err) &&
+            len > 0);
+    assert_memory_equal(text, "Ptext!", sizeof text);
+    spool_reader_close(reader);
+}
+
 static void a_body_that_failed_stays_failed(void **state)
 {
     struct fixture *fixture = *state;
@@ -394,6 +451,7 @@ int main(void)
         TEST(what_cannot_be_copied_stays),
         TEST(body_files_go_after_their_message),
         TEST(dropped_bodies_leave_nothing),
+        TEST(bodies_are_rewritten),
         TEST(a_body_that_failed_stays_failed),
         TEST(crowds_of_bodies_go_to_files_early),
         TEST(it_works_on_a_real_disk),
