@@ -20,6 +20,7 @@
 #include "daemon/notify.h"
 #include "daemon/supervisor_slots.h"
 #include "daemon/token.h"
+#include "daemon/trust.h"
 #include "policy/keyring.h"
 
 enum {
@@ -263,6 +264,7 @@ static void put_in_force(struct supervisor *supervisor, struct config *config, i
     supervisor->slots.config = config;
     supervisor->slots.text_fd = text_fd;
     log_init("supervisor", config->log_level, config->log_format);
+    trust_warn(config);
     for (size_t i = 0; i < supervisor->slots.count; i++) {
         struct slot *slot = &supervisor->slots.rows[i];
         if (slot->fd < 0)
@@ -610,6 +612,7 @@ int supervisor_run(const char *config_path)
         return EX_CONFIG;
     }
     log_init("supervisor", config->log_level, config->log_format);
+    trust_warn(config);
     struct supervisor *supervisor = NEW(struct supervisor);
     supervisor->config_path = config_path;
     supervisor->config = config;

@@ -31,7 +31,7 @@ void networks_free(struct networks *networks)
     free(networks);
 }
 
-static void print_network(const struct network *network, bool is_ipv4, char hint[HINT_SIZE])
+static void print_hint(const struct network *network, bool is_ipv4, char hint[HINT_SIZE])
 {
     char ip[INET6_ADDRSTRLEN] = "";
     struct buf out = {.at = (uint8_t *)hint, .cap = HINT_SIZE, .limit = HINT_SIZE};
@@ -60,7 +60,7 @@ bool networks_add(struct networks *networks, struct bytes text, char hint[HINT_S
     bool has_host_bits = memcmp(&masked, &network.ip, sizeof masked) != 0;
     network.ip = masked;
     if (has_host_bits) {
-        print_network(&network, is_ipv4, hint);
+        print_hint(&network, is_ipv4, hint);
         return false;
     }
     if (networks->count == networks->cap) {
@@ -86,4 +86,39 @@ bool networks_have(const struct networks *networks, const struct ip *ip)
         if (network_has(&networks->items[i], ip))
             return true;
     return false;
+}
+
+bool networks_next(const struct networks *networks, size_t *place, struct ip *ip, unsigned *bits)
+{
+    if (*place >= networks->count)
+        return false;
+    *ip = networks->items[*place].ip;
+    *bits = networks->items[*place].bits;
+    ++*place;
+    return true;
+}
+
+static bool is_ipv4_network(const struct ip *ip, unsigned bits)
+{
+    return ip_is_ipv4(ip) && bits >= IP_MAPPED_BITS;
+}
+
+void network_print(struct buf *out, const struct ip *ip, unsigned bits)
+{
+    ip_print(out, ip);
+    buf_addf(out, "/%u", is_ipv4_network(ip, bits) ? bits - IP_MAPPED_BITS : bits);
+}
+
+bool network_is_world(const struct ip *ip, unsigned bits)
+{
+    enum { WIDE_IPV4 = IP_MAPPED_BITS + 8, WIDE_IPV6 = 28 };
+    if (is_ipv4_network(ip, bits)) {
+        uint8_t first = ip->at[IP_MAPPED_BITS / 8];
+        bool is_own = bits == WIDE_IPV4 && (first == 10 || first == 127);
+        return bits <= WIDE_IPV4 && !is_own;
+    }
+    /* Unique local (RFC 4193) and link-local addresses (RFC 4291, 2.5.6). */
+    bool is_local = (bits >= 7 && (ip->at[0] & 0xfe) == 0xfc) ||
+                    (bits >= 10 && ip->at[0] == 0xfe && (ip->at[1] & 0xc0) == 0x80);
+    return bits <= WIDE_IPV6 && !is_local;
 }

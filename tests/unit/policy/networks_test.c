@@ -117,13 +117,61 @@ static void addresses_are_printed_as_read(void **state)
     }
 }
 
+static const struct {
+    const char *network;
+    bool is_world;
+} widths[] = {
+    {"0.0.0.0/0", true},     {"128.0.0.0/1", true},    {"8.0.0.0/7", true},
+    {"9.0.0.0/8", true},     {"10.0.0.0/8", false},    {"127.0.0.0/8", false},
+    {"10.0.0.0/7", true},    {"9.128.0.0/9", false},   {"172.16.0.0/12", false},
+    {"192.0.2.1/32", false}, {"::/0", true},           {"2000::/3", true},
+    {"2001:db0::/28", true}, {"2001:db8::/29", false}, {"fc00::/7", false},
+    {"fd00::/8", false},     {"fe80::/10", false},     {"::1/128", false},
+    {"fc00::/6", true},      {"::ffff:0:0/96", true},
+};
+
+static void worlds_are_told(void **state)
+{
+    for (size_t i = 0; i < COUNT(widths); i++) {
+        struct networks *networks = networks_new();
+        char hint[64];
+        struct ip ip;
+        unsigned bits;
+        size_t place = 0;
+        assert_true(networks_add(networks, bytes_of(widths[i].network), hint));
+        assert_true(networks_next(networks, &place, &ip, &bits));
+        if (network_is_world(&ip, bits) != widths[i].is_world)
+            fail_msg("%s", widths[i].network);
+        assert_false(networks_next(networks, &place, &ip, &bits));
+        networks_free(networks);
+    }
+}
+
+static void networks_are_printed_as_read(void **state)
+{
+    static const char *const texts[] = {"192.0.2.0/24", "0.0.0.0/0", "::/0", "2001:db8::/32"};
+    struct networks *networks = networks_new();
+    struct ip ip;
+    unsigned bits;
+    char hint[64];
+    for (size_t i = 0; i < COUNT(texts); i++)
+        assert_true(networks_add(networks, bytes_of(texts[i]), hint));
+    for (size_t place = 0, i = 0; networks_next(networks, &place, &ip, &bits); i++) {
+        struct buf out;
+        buf_init(&out, 64);
+        network_print(&out, &ip, bits);
+        assert_true(bytes_equal(buf_view(&out), bytes_of(texts[i])));
+        buf_done(&out);
+    }
+    networks_free(networks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(networks_table),
-        cmocka_unit_test(many_networks),
-        cmocka_unit_test(embedded_nul_is_no_end),
-        cmocka_unit_test(addresses_are_printed_as_read),
+        cmocka_unit_test(networks_table),         cmocka_unit_test(many_networks),
+        cmocka_unit_test(embedded_nul_is_no_end), cmocka_unit_test(addresses_are_printed_as_read),
+        cmocka_unit_test(worlds_are_told),        cmocka_unit_test(networks_are_printed_as_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
