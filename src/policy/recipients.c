@@ -112,6 +112,15 @@ bool recipients_is_local_domain(const struct recipients *recipients, struct byte
     return domain_look_up(recipients, domain) != NULL;
 }
 
+bool recipients_next_domain(const struct recipients *recipients, size_t *place,
+                            struct bytes *domain)
+{
+    if (*place >= recipients->domain_count)
+        return false;
+    *domain = recipients->order[(*place)++]->name;
+    return true;
+}
+
 bool recipients_add_domain(struct recipients *recipients, struct bytes name,
                            enum mailboxes mailboxes)
 {

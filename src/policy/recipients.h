@@ -89,6 +89,10 @@ MUST_CHECK bool recipients_expand(const struct recipients *recipients,
                                   struct arena *arena, struct bytes **out, size_t *count);
 
 bool recipients_is_local_domain(const struct recipients *recipients, struct bytes domain);
+/* Walks the local domains, as they were added: start with *place 0; false at the end. *domain is
+ * lower case, borrowed. */
+bool recipients_next_domain(const struct recipients *recipients, size_t *place,
+                            struct bytes *domain);
 /* The name of the mailbox that a final local address is kept in: lower case, without detail,
  * unquoted; false when the address is not a local mailbox. Views in the arena. */
 MUST_CHECK bool recipients_mailbox(const struct recipients *recipients,
