@@ -69,7 +69,8 @@ struct command {
 int command_init(char **arguments, size_t count);
 void command_init_options(FILE *out);
 int command_serve(const struct options *options);
-int command_check(const struct options *options);
+int command_check(char **arguments, size_t count);
+void command_check_options(FILE *out);
 int command_queue_list(const struct options *options);
 int command_queue_show(const struct options *options);
 int command_queue_hold(const struct options *options);

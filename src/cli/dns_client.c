@@ -54,6 +54,12 @@ bool dns_client_is_validating(const struct dns_client *dns)
     return dns->zone || resolver_anchor(dns->resolver);
 }
 
+void dns_client_set_wait(struct dns_client *dns, int64_t wait_ms)
+{
+    if (dns->loop)
+        dns->until_ms = loop_now_ms(dns->loop) + wait_ms;
+}
+
 static void is_answered(void *context)
 {
     struct dns_client *dns = context;

@@ -14,6 +14,8 @@ struct dns_client;
 struct dns_client *dns_client_open(const char *zone, const struct resolver_settings *settings,
                                    struct error *err);
 void dns_client_close(struct dns_client *dns_owned);
+/* From now on, for all questions together, in place of DNS_CLIENT_WAIT_MS. */
+void dns_client_set_wait(struct dns_client *dns, int64_t wait_ms);
 
 /* Does an answer that is not secure mean that it is not signed? Without a trust anchor nobody
  * knows.

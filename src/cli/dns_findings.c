@@ -69,27 +69,30 @@ static void add_remedy(const struct dns_record *record, struct buf *out)
         buf_add(out, buf_view(&record->value));
 }
 
+void dns_findings_add_record(const struct dns_record *record, struct findings *findings)
+{
+    struct finding *finding =
+        findings_add(findings, severity_of(record), "dns", parts[record->part].code);
+    buf_addf(&finding->what, "the %s record of ", record->type);
+    paint_add(&finding->what, buf_view(&record->name));
+    buf_addf(&finding->what, " %s", words_of(record));
+    if (record->found.len) {
+        buf_add(&finding->how, BYTES("the DNS says: "));
+        paint_add(&finding->how, buf_view(&record->found));
+    } else if (record->state == DNS_MISSING) {
+        buf_add(&finding->how, BYTES("the DNS has none"));
+    } else if (record->state == DNS_UNKNOWN) {
+        buf_add(&finding->how, BYTES("the DNS did not answer"));
+    }
+    if (record->state == DNS_GOOD)
+        return;
+    if (record->state != DNS_UNKNOWN)
+        buf_add(&finding->meaning, bytes_of(parts[record->part].meaning));
+    add_remedy(record, &finding->remedy);
+}
+
 void dns_findings_add(const struct dns_survey *survey, struct findings *findings)
 {
-    for (size_t i = 0; i < dns_survey_count(survey); i++) {
-        const struct dns_record *record = dns_survey_view(survey, i);
-        struct finding *finding =
-            findings_add(findings, severity_of(record), "dns", parts[record->part].code);
-        buf_addf(&finding->what, "the %s record of ", record->type);
-        paint_add(&finding->what, buf_view(&record->name));
-        buf_addf(&finding->what, " %s", words_of(record));
-        if (record->found.len) {
-            buf_add(&finding->how, BYTES("the DNS says: "));
-            paint_add(&finding->how, buf_view(&record->found));
-        } else if (record->state == DNS_MISSING) {
-            buf_add(&finding->how, BYTES("the DNS has none"));
-        } else if (record->state == DNS_UNKNOWN) {
-            buf_add(&finding->how, BYTES("the DNS did not answer"));
-        }
-        if (record->state == DNS_GOOD)
-            continue;
-        if (record->state != DNS_UNKNOWN)
-            buf_add(&finding->meaning, bytes_of(parts[record->part].meaning));
-        add_remedy(record, &finding->remedy);
-    }
+    for (size_t i = 0; i < dns_survey_count(survey); i++)
+        dns_findings_add_record(dns_survey_view(survey, i), findings);
 }

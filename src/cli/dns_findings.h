@@ -8,3 +8,5 @@
  * dns_part_word(). What is missing and mail does not flow without (MX, addresses, PTR) is a
  * problem, what makes others doubt it a warning, what is good to have a note. */
 void dns_findings_add(const struct dns_survey *survey, struct findings *findings);
+/* The same for one record. */
+void dns_findings_add_record(const struct dns_record *record, struct findings *findings);

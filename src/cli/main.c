@@ -22,14 +22,18 @@ static const struct command commands[] = {
      "Example:\n"
      "  postrider serve --config postrider.yaml\n",
      0, 0, 0, .run = command_serve},
-    {"check", "", "read the configuration and say what is wrong with it",
-     "Checks the configuration with the certificates and keys that it names, and warns of what "
-     "will\n"
-     "surprise: ports and the DNS are not looked at in this version.\n"
-     "Exit status 0: good, 1: there are problems, each printed with its line and remedy.\n"
-     "Example:\n"
-     "  postrider check --config postrider.yaml\n",
-     TAKES_JSON, 0, 0, .run = command_check},
+    {"check", "[AREA...]", "look for what is wrong with a server and its surroundings",
+     "Areas: config, files, certificates, accounts, host, ports, dns, relay; without any, all of\n"
+     "them (relay where the server runs). Each finding says what is so, what comes of it, how it\n"
+     "was found, and what to do. Nothing is changed, and no message is sent.\n"
+     "Exit status 0: no problem (perhaps warnings), 1: there are problems, 75: something could "
+     "not\n"
+     "be found out.\n"
+     "Examples:\n"
+     "  postrider check --config postrider.yaml\n"
+     "  postrider check relay --all\n"
+     "  postrider check --json | jq -r '.problems[]'\n",
+     0, 0, 0, .run_own = command_check, .print_options = command_check_options},
     {"queue list", "[ID|OPTION...]", "list the messages that are not finished",
      "Without options all of them.\n"
      "Examples:\n"

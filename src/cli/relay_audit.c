@@ -393,7 +393,8 @@ static void choose_terms(struct audit *audit)
     if (target->config) {
         snprintf(audit->host, sizeof audit->host, "%s", target->config->hostname);
         /* One that is not the server's own. */
-        if (recipients_is_local_domain(target->config->recipients, audit->terms.far))
+        if (recipients_is_local_domain(target->config->recipients, audit->terms.far) ||
+            recipients_is_relayed_domain(target->config->recipients, audit->terms.far))
             audit->terms.far = BYTES("relay-audit.example.com");
         if (!domain.len && !recipients_next_domain(target->config->recipients, &place, &domain))
             domain = bytes_of(audit->host);
