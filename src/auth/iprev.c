@@ -19,13 +19,20 @@ const char *iprev_result_name(enum iprev_result result)
 
 void iprev_print_question(struct buf *out, const struct ip *ip)
 {
+    static const uint8_t digits[] = "0123456789abcdef";
     const uint8_t *at = ip->at;
     if (ip_is_ipv4(ip)) {
-        buf_addf(out, "%u.%u.%u.%u.in-addr.arpa", at[15], at[14], at[13], at[12]);
+        for (size_t i = 15; i >= 12; i--) {
+            buf_add_u64(out, at[i]);
+            buf_add_byte(out, '.');
+        }
+        buf_add(out, BYTES("in-addr.arpa"));
         return;
     }
-    for (size_t i = sizeof ip->at; i-- > 0;)
-        buf_addf(out, "%x.%x.", at[i] & 15, at[i] >> 4);
+    for (size_t i = sizeof ip->at; i-- > 0;) {
+        const uint8_t nibbles[] = {digits[at[i] & 15], '.', digits[at[i] >> 4], '.'};
+        buf_add(out, (struct bytes){nibbles, sizeof nibbles});
+    }
     buf_add(out, BYTES("ip6.arpa"));
 }
 

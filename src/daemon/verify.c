@@ -110,7 +110,7 @@ static void take_step(struct pursuit *pursuit, enum step step)
     }
     if (verify->is_late || pursuit->rounds++ >= ROUND_LIMIT)
         answer_open(pursuit->facts);
-    else
+    else if (!resolver_answer(verify->worker->resolver, pursuit->facts))
         pursuit->query =
             resolver_resolve(verify->worker->resolver, pursuit->facts, on_resolved, pursuit);
 }

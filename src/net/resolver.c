@@ -463,14 +463,26 @@ static bool adopt(struct resolving *order, const struct question *question)
     return true;
 }
 
+static bool answer_here(struct resolver *resolver, struct facts *facts,
+                        const struct question *question)
+{
+    return hosts_answer(buf_view(&resolver->ground.hosts), facts, question->type, question->name) ||
+           cache_answer(resolver->cache, facts, question, loop_now_ms(resolver->loop));
+}
+
+bool resolver_answer(struct resolver *resolver, struct facts *facts)
+{
+    struct question question;
+    bool is_complete = true;
+    for (size_t place = 0; facts_next_open(facts, &place, &question);)
+        is_complete &= answer_here(resolver, facts, &question);
+    return is_complete;
+}
+
 static void add_query(struct resolving *order, const struct question *question)
 {
     struct resolver *resolver = order->resolver;
-    if (hosts_answer(buf_view(&resolver->ground.hosts), order->facts, question->type,
-                     question->name) ||
-        cache_answer(resolver->cache, order->facts, question, loop_now_ms(resolver->loop)))
-        return;
-    if (adopt(order, question))
+    if (answer_here(resolver, order->facts, question) || adopt(order, question))
         return;
     struct query *query = memory_new(1, sizeof *query + question->name.len + 1);
     if (!turns_wait(resolver->turns, &query->turn, question->name)) {

@@ -49,6 +49,10 @@ struct bytes resolver_servers(const struct resolver *resolver);
 /* The file of its trust anchor; NULL: nothing is validated, no answer is secure. */
 const char *resolver_anchor(const struct resolver *resolver);
 
+/* Answers open questions of the table at once, as far as the hosts file and the answers of before
+ * do: what is asked over and over need not go round by the loop. True: none is open any more. */
+bool resolver_answer(struct resolver *resolver, struct facts *facts);
+
 /* An order under way: all questions that a table had open. */
 struct resolving;
 typedef void resolver_done(void *context);

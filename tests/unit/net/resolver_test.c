@@ -99,6 +99,20 @@ static void a_hosts_file_is_asked_first(void **state)
     end(&scene);
 }
 
+static void what_is_known_here_is_answered_at_once(void **state)
+{
+    struct scene scene;
+    begin(&scene);
+    assert_null(facts_ask(scene.facts, FACT_A, BYTES("here.example")));
+    assert_true(resolver_answer(scene.resolver, scene.facts));
+    const struct answer *answer = facts_ask(scene.facts, FACT_A, BYTES("here.example"));
+    assert_true(answer && answer->status == ANSWER_FOUND && answer->count == 1);
+    assert_null(facts_ask(scene.facts, FACT_MX, BYTES("far.example")));
+    assert_false(resolver_answer(scene.resolver, scene.facts));
+    assert_null(facts_ask(scene.facts, FACT_MX, BYTES("far.example")));
+    end(&scene);
+}
+
 static void silence_ends_in_time(void **state)
 {
     struct scene scene;
@@ -221,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hosts_file_is_asked_first),
+        cmocka_unit_test(what_is_known_here_is_answered_at_once),
         cmocka_unit_test(silence_ends_in_time),
         cmocka_unit_test(the_server_is_asked_for_private_names),
         cmocka_unit_test(what_is_cancelled_is_not_heard_of),
