@@ -26,9 +26,9 @@ struct arc_seal_plan {
 
 struct arc_seal;
 /* names has at most SIGNED_NAMES_LIMIT of them. section: the header section as it goes out, but for
- * the set; without the blank line. Asks `body` for the hash; body must not have begun, and outlives
- * the sealing. Copies what it keeps. NULL: the section has more fields than auth/header_hash.h
- * takes. */
+ * the set; without the blank line. Asks `body` for the hash of CANONICAL_RELAXED and BODY_WHOLE;
+ * body must not have begun, unless that was asked for before, and outlives the sealing. Copies what
+ * it keeps. NULL: the section has more fields than auth/header_hash.h takes. */
 struct arc_seal *arc_seal_new(const struct arc_seal_plan *plan, struct bytes section,
                               struct body_hash *body);
 void arc_seal_free(struct arc_seal *seal);

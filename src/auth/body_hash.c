@@ -63,10 +63,10 @@ static void begin(struct stream *stream)
 
 int body_hash_want(struct body_hash *hash, enum canonical_form form, uint64_t limit)
 {
-    ASSERT(!hash->has_begun);
     for (size_t i = 0; i < hash->want_count; i++)
         if (hash->wants[i].form == form && hash->wants[i].limit == limit)
             return (int)i;
+    ASSERT(!hash->has_begun);
     if (hash->want_count == BODY_HASH_LIMIT)
         return -1;
     begin(&hash->streams[form]);

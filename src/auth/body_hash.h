@@ -17,8 +17,8 @@ void body_hash_free(struct body_hash *hash);
 #define BODY_WHOLE UINT64_MAX
 
 /* Asks for the hash of the first `limit` bytes of the canonical body (RFC 6376, 3.5, l=), or of
- * BODY_WHOLE; before the body begins. Gives the place of the answer, the same for the same
- * question; -1: too many different ones. */
+ * BODY_WHOLE; before the body begins, and again at any time. Gives the place of the answer, the
+ * same for the same question; -1: too many different ones. */
 MUST_CHECK int body_hash_want(struct body_hash *hash, enum canonical_form form, uint64_t limit);
 
 /* The body as it comes, without the blank line in front of it. */

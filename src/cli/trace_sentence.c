@@ -23,6 +23,8 @@ static const struct {
      "ARC {arc}, reverse name {iprev}; {action}[ (rule {rule})][, overridden: {override}]"},
     {"signed", "signed for {domain} by the key {selector} ({algorithm})"},
     {"sign-failed", "could not be signed[ for {domain}][ by the key {selector}]: {reason}"},
+    {"sealed", "sealed for {domain} by the key {selector}, as it goes on to elsewhere"},
+    {"seal-failed", "could not be sealed[ for {domain}]: {reason}"},
     {"recipient", "for {to}[, expanded from {orig}]"},
     {"refused",
      "refused[ {client}][ (helo {helo})][ from {from}][ to {to}][ on {listener}][, logged "

@@ -87,6 +87,7 @@ struct config {
         struct networks *trusted;    /* clients that are not checked, beside relay_networks */
         struct networks *forwarders; /* whose failures are not held against them */
         struct map *wishes;          /* struct verdict_wish by local domain, lower case A-labels */
+        const char *seal;            /* domain whose key seals what is passed on, A-labels; NULL */
         bool has_received_spf;       /* that field is written, too */
         int64_t timeout_ms;          /* how long a message waits for the DNS at most */
     } verify;

@@ -16,6 +16,7 @@ struct draft_verify {
     unsigned mode, reject, quarantine, spf_fail, helo_fail, no_author, no_name, misleading,
         dns_error, received_spf;
     struct draft_name *allow, *sealers; /* the newest first */
+    struct schema_text seal;
     size_t allow_count, sealer_count;
     bool has_trusted;
 };

@@ -13,28 +13,42 @@ static const char *const action_words[] = {"accept", "junk", "refuse", NULL};
 static const char *const switch_words[] = {"off", "on", NULL};
 static const char *const unsure_words[] = {"accept", "defer", NULL};
 
+/* The text as A-labels in the arena; NULL: it is no domain, which was reported. */
+static const char *domain_of(struct schema *schema, struct draft *draft, const char *key,
+                             const struct schema_text *text)
+{
+    uint8_t room[HOST_NAME_LIMIT];
+    struct buf ascii = {.at = room, .cap = sizeof room, .limit = sizeof room};
+    struct bytes name = {(const uint8_t *)text->at, text->len};
+    if (!idna_to_ascii(name, &ascii)) {
+        schema_problem(schema, text->line,
+                       "\"%s\": \"%.80s\" is no domain; write one like example.org", key, text->at);
+        return NULL;
+    }
+    char *copy = arena_alloc(draft->config.arena, ascii.len + 1);
+    if (!copy) {
+        schema_problem(schema, text->line, "the values are too long in all");
+        return NULL;
+    }
+    memcpy(copy, ascii.at, ascii.len);
+    copy[ascii.len] = '\0';
+    return copy;
+}
+
 static void add_name(struct schema *schema, struct draft *draft, const struct schema_text *text,
                      const char *key, struct draft_name **list, size_t *count)
 {
-    struct bytes name = {(const uint8_t *)text->at, text->len};
-    uint8_t room[HOST_NAME_LIMIT];
-    struct buf ascii = {.at = room, .cap = sizeof room, .limit = sizeof room};
-    if (!idna_to_ascii(name, &ascii)) {
-        schema_problem(schema, text->line,
-                       "\"%s\": \"%.80s\" is no domain; write one like "
-                       "example.org",
-                       key, text->at);
+    const char *name = domain_of(schema, draft, key, text);
+    struct draft_name *entry = name ? arena_alloc(draft->config.arena, sizeof *entry) : NULL;
+    if (!name)
         return;
-    }
-    struct draft_name *entry = arena_alloc(draft->config.arena, sizeof *entry + ascii.len + 1);
-    struct bytes copy;
-    if (!entry || !arena_copy(draft->config.arena, buf_view(&ascii), &copy)) {
+    if (!entry) {
         schema_problem(schema, text->line, "the values are too long in all");
         return;
     }
     *entry = (struct draft_name){.next = *list, .text = *text};
-    entry->text.at = (char *)(uintptr_t)copy.at;
-    entry->text.len = copy.len;
+    entry->text.at = (char *)(uintptr_t)name;
+    entry->text.len = strlen(name);
     *list = entry;
     (*count)++;
 }
@@ -108,6 +122,8 @@ static const struct schema_key verify_keys[] = {
      .help = "domains of authors whose mail is taken though it fails, subdomains too"},
     {"trusted_sealers", SCHEMA_FORM, 0, NULL, .read = read_sealers,
      .help = "domains whose ARC seals are believed"},
+    {"seal", SCHEMA_TEXT, AT(verify.seal), NULL,
+     .help = "domain whose key seals mail that is passed on to elsewhere (ARC)"},
     {"received_spf", SCHEMA_WORD, AT(verify.received_spf), "off", .words = switch_words,
      .help = "write the field Received-SPF, too"},
     {"timeout", SCHEMA_DURATION, AT(config.verify.timeout_ms), "20s", 100, 5 * 60 * 1000,
@@ -279,6 +295,8 @@ void draft_build_verify(struct schema *schema, struct draft *draft)
         .sealer_count = verify->sealer_count,
     };
     config->verify.has_received_spf = verify->received_spf;
+    if (verify->seal.at)
+        config->verify.seal = domain_of(schema, draft, "verify.seal", &verify->seal);
     if (!verify->has_trusted) {
         bool is_added = networks_add(config->verify.trusted, BYTES("127.0.0.0/8"), hint) &&
                         networks_add(config->verify.trusted, BYTES("::1"), hint);

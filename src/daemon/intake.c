@@ -7,6 +7,7 @@
 #include "auth/header_hash.h"
 #include "base/memory.h"
 #include "daemon/recoding.h"
+#include "daemon/sealing.h"
 #include "daemon/signing.h"
 #include "daemon/spending.h"
 #include "mail/downgrade.h"
@@ -50,7 +51,8 @@ struct intake {
     struct recoding *recoding;  /* NULL: none under way */
     struct smtp_answer refusal; /* code 0: none */
     struct signing *signing;    /* NULL: nobody's to sign, or done */
-    struct buf signatures;      /* fields for the front of the section */
+    struct sealing *sealing;    /* NULL: none under way */
+    struct buf signatures;      /* fields for the front of the section, ARC's too */
     const char *rule;           /* of the refusal */
     /* A write of the body on another thread. */
     enum spool_body_write how;
@@ -105,6 +107,7 @@ static void intake_free(struct intake *intake)
     spool_body_free(intake->body);
     recoding_free(intake->recoding);
     signing_free(intake->signing);
+    sealing_free(intake->sealing);
     generation_leave(intake->generation);
     buf_done(&intake->section);
     buf_done(&intake->warning);
@@ -583,6 +586,55 @@ static void store(struct intake *intake)
         append(intake);
 }
 
+/* Does it go on to elsewhere? */
+static bool is_passed_on(struct intake *intake)
+{
+    const struct config *config = intake->generation->config;
+    const struct envelope *envelope = smtp_server_transaction(session_smtp(intake->session));
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        struct address address;
+        struct bytes *targets;
+        size_t count = 0;
+        if (address_parse(envelope->recipients[i].address, ADDRESS_UTF8, &address) != PATH_OK ||
+            !recipients_expand(config->recipients, &address, bytes_of(config->hostname),
+                               intake_arena(intake), &targets, &count))
+            continue;
+        for (size_t k = 0; k < count; k++)
+            if (address_parse(targets[k], ADDRESS_UTF8, &address) == PATH_OK &&
+                !recipients_is_local_domain(config->recipients, address.domain))
+                return true;
+    }
+    return false;
+}
+
+/* Without a seal it goes as it is: those behind may doubt it more, and that is all. */
+static void was_sealed(void *context, struct bytes fields)
+{
+    struct intake *intake = context;
+    buf_add(&intake->signatures, fields);
+    sealing_free(intake->sealing);
+    intake->sealing = NULL;
+    store(intake);
+}
+
+/* All copies are alike: those that stay here have the seal, too. */
+static void seal(struct intake *intake)
+{
+    struct sealing_message message;
+    struct buf results;
+    buf_init(&results, VERIFY_FIELDS);
+    if (intake->generation->config->verify.seal && is_passed_on(intake) &&
+        verify_seals(intake->verify, &results, &message)) {
+        message.id = intake->id;
+        intake->sealing = sealing_new(intake->worker, intake->generation, &message);
+    }
+    buf_done(&results);
+    if (intake->sealing)
+        sealing_finish(intake->sealing, was_sealed, intake);
+    else
+        store(intake);
+}
+
 static void verified(void *context)
 {
     struct intake *intake = context;
@@ -591,9 +643,9 @@ static void verified(void *context)
     switch (verify_verdict(intake->verify, &refusal, &intake->rule)) {
     case VERDICT_JUNK:
         intake->is_junk = true;
-        store(intake);
+        seal(intake);
         return;
-    case VERDICT_ACCEPT: store(intake); return;
+    case VERDICT_ACCEPT: seal(intake); return;
     case VERDICT_REFUSE: answer_refused(intake, &refusal); return;
     }
 }

@@ -137,20 +137,27 @@ static enum keeper_scheme scheme_of(enum key_algorithm algorithm)
     return KEEPER_RSA_PKCS1;
 }
 
+struct keeper_call *signing_ask(struct worker *worker, const struct config *config,
+                                const struct keyring_key *key, const uint8_t digest[DIGEST_BYTES],
+                                keeper_done *done, void *context)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%.*s", config->keys_folder, BYTES_ARGS(key->file));
+    struct keeper_request request = {.kind = KEEPER_SIGN,
+                                     .scheme = scheme_of(key->algorithm),
+                                     .hash = KEEPER_SHA256,
+                                     .user = bytes_of(path),
+                                     .secret = {digest, DIGEST_BYTES}};
+    return keeper_ask(worker->keeper, &request, done, context);
+}
+
 static struct keeper_call *ask_keeper(struct ask *ask, size_t place)
 {
     struct signing *signing = ask->signing;
     uint8_t digest[DIGEST_BYTES];
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%.*s", signing->generation->config->keys_folder,
-             BYTES_ARGS(ask->key->file));
     dkim_sign_digest(signing->sign, place, digest);
-    struct keeper_request request = {.kind = KEEPER_SIGN,
-                                     .scheme = scheme_of(ask->key->algorithm),
-                                     .hash = KEEPER_SHA256,
-                                     .user = bytes_of(path),
-                                     .secret = {digest, sizeof digest}};
-    return keeper_ask(signing->worker->keeper, &request, signed_by_keeper, ask);
+    return signing_ask(signing->worker, signing->generation->config, ask->key, digest,
+                       signed_by_keeper, ask);
 }
 
 void signing_finish(struct signing *signing, uint64_t id, signing_done *done, void *context)

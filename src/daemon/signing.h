@@ -2,7 +2,10 @@
  * the text as it comes, and has the keeper sign. */
 #pragma once
 
+#include "auth/public_key.h"
 #include "daemon/worker.h"
+
+struct keyring_key; /* policy/keyring.h */
 
 struct signing;
 
@@ -22,3 +25,8 @@ void signing_add(struct signing *signing, struct bytes text);
 typedef void signing_done(void *context, struct bytes fields);
 /* The body is complete. Calls done once, perhaps before it returns. id: for the log. */
 void signing_finish(struct signing *signing, uint64_t id, signing_done *done, void *context);
+
+/* Asks the keeper for the key's signature of a digest; as keeper_ask(). */
+struct keeper_call *signing_ask(struct worker *worker, const struct config *config,
+                                const struct keyring_key *key, const uint8_t digest[DIGEST_BYTES],
+                                keeper_done *done, void *context);

@@ -9,8 +9,10 @@
 #include "auth/iprev.h"
 #include "auth/spf_field.h"
 #include "base/memory.h"
+#include "daemon/sealing.h"
 #include "daemon/line.h"
 #include "facts/facts.h"
+#include "mail/header.h"
 #include "mail/idna.h"
 #include "mail/section.h"
 #include "mail/trace.h"
@@ -54,6 +56,7 @@ struct verify {
     /* The text so far. */
     struct section section; /* nothing is kept of it once it was found */
     bool has_section;
+    struct bytes sealed; /* a copy of the section, to be sealed; empty: no seal is wanted */
     struct body_hash *body;
     struct dkim_verify *dkim;
     struct arc_verify *arc;
@@ -270,6 +273,11 @@ static void take_section(struct verify *verify)
     verify->dkim = dkim_verify_new(section, verify->body, &limits);
     verify->arc = arc_verify_new(section, verify->body, &limits);
     author_find(section, verify->arena, &verify->author);
+    /* Without room for a copy there is no seal. */
+    if (verify->generation->config->verify.seal &&
+        arena_copy(verify->arena, section, &verify->sealed) &&
+        body_hash_want(verify->body, CANONICAL_RELAXED, BODY_WHOLE) < 0)
+        verify->sealed = BYTES_NONE;
     body_hash_add(verify->body, section_body(&verify->section));
     section_done(&verify->section);
 }
@@ -513,19 +521,10 @@ static struct authres_result tell_dmarc(const struct verify *verify)
                         is_failed ? bytes_of(dmarc_policy_name(dmarc->disposition)) : BYTES_NONE}}};
 }
 
-void verify_print(const struct verify *verify, struct buf *out)
+static void print_results(const struct verify *verify, struct buf *out)
 {
     struct authres_result results[DKIM_SIGNATURES_MOST + 6];
     size_t count = 0;
-    if (verify->verdict.action == VERDICT_JUNK)
-        trace_junk(out, verify->verdict.rule);
-    if (verify->generation->config->verify.has_received_spf) {
-        struct spf_query query = query_sender(verify);
-        spf_print_received(out, &query, &verify->spf);
-        query.identity = SPF_HELO;
-        if (verify->helo_spf.result != SPF_NEEDS_FACTS)
-            spf_print_received(out, &query, &verify->helo_spf);
-    }
     results[count++] = tell_iprev(verify);
     results[count++] = tell_spf(verify);
     if (verify->helo_spf.result != SPF_NEEDS_FACTS)
@@ -538,6 +537,38 @@ void verify_print(const struct verify *verify, struct buf *out)
         results[count++] = tell_arc(verify);
     results[count++] = tell_dmarc(verify);
     authres_print(out, bytes_of(verify->generation->config->hostname), results, count);
+}
+
+void verify_print(const struct verify *verify, struct buf *out)
+{
+    if (verify->verdict.action == VERDICT_JUNK)
+        trace_junk(out, verify->verdict.rule);
+    if (verify->generation->config->verify.has_received_spf) {
+        struct spf_query query = query_sender(verify);
+        spf_print_received(out, &query, &verify->spf);
+        query.identity = SPF_HELO;
+        if (verify->helo_spf.result != SPF_NEEDS_FACTS)
+            spf_print_received(out, &query, &verify->helo_spf);
+    }
+    print_results(verify, out);
+}
+
+bool verify_seals(const struct verify *verify, struct buf *results, struct sealing_message *out)
+{
+    const struct arc_report *chain = &verify->chain;
+    struct header_field field;
+    if (verify->sealed.len == 0 || chain->result == ARC_FAIL || chain->instances >= ARC_SETS_MOST)
+        return false;
+    print_results(verify, results);
+    struct bytes rest = buf_view(results);
+    bool is_field = header_next(&rest, &field);
+    ASSERT(is_field);
+    *out = (struct sealing_message){.section = verify->sealed,
+                                    .body = verify->body,
+                                    .instance = chain->instances + 1,
+                                    .chain = chain->result,
+                                    .results = field.value};
+    return true;
 }
 
 void verify_log(const struct verify *verify, uint64_t id)

@@ -9,6 +9,7 @@
 #include "daemon/worker.h"
 
 struct verify;
+struct sealing_message; /* daemon/sealing.h */
 
 /* What the session says; all is copied. */
 struct verify_claim {
@@ -44,6 +45,11 @@ enum verdict_action verify_verdict(const struct verify *verify, struct smtp_answ
 /* Appends the fields that go in front of the message: that it is junk, and what was found. */
 enum { VERIFY_FIELDS = 128 * 1024 }; /* bytes that these can need */
 void verify_print(const struct verify *verify, struct buf *out);
+/* What is sealed when the message is passed on (daemon/sealing.h), but for its id: views into the
+ * verification and `results`, to which is appended. False: no seal is wanted (verify.seal), or its
+ * chain takes none. */
+MUST_CHECK bool verify_seals(const struct verify *verify, struct buf *results,
+                             struct sealing_message *out);
 /* The client's name by the DNS, when it leads back to it; else empty. */
 struct bytes verify_client_name(const struct verify *verify);
 /* Logs what was found, in one line. */

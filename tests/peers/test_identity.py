@@ -55,6 +55,7 @@ class World:
         self.launch = None
         self.bank, bank = make_key()
         self.lists, lists = make_key()
+        self.lists_public = lists.replace('"', "").replace(" ", "").split("p=")[1].encode()
         self.names = Knot(folder / "dns", ZONE.format(bank=bank, lists=lists)).start()
 
     def server(self, names=None, **verify):
@@ -282,6 +283,57 @@ def test_what_is_let_through(world):
     results, = fields_of(server.wait_message("ann@example.org"))
     assert "dmarc=fail" in results and "policy.dmarc=reject" in results
     assert server.events("verdict", dmarc="fail", action="accept", rule="dmarc")
+
+
+def test_mail_that_is_passed_on_is_sealed(world):
+    """dkimpy finds our seal good, alone and on top of another one; nothing else is sealed."""
+    far = Script(ehlo="250 far.example")
+    try:
+        server = world.launch(
+            resolver={"servers": [f"127.0.0.1:{world.names.port}"], "dnssec": "off"},
+            verify={"trusted_networks": [], "seal": "example.org"},
+            domains=[{"name": "example.org", "mailboxes": "any",
+                      "aliases": {"all": ["ann@example.org", "ann@far.example"]}}],
+            routes=[{"to": "far.example", "via": f"smtp://127.0.0.1:{far.port}"}])
+
+        def record_of(name, timeout=5):
+            if name == b"s1._domainkey.lists.example.":
+                return b"v=DKIM1; p=" + world.lists_public
+            keys = {key["name"]: key["record"] for key in server.json("dkim", "list")}
+            return keys[name.decode().rstrip(".")].encode()
+
+        def pass_on(text, sender, to="all"):
+            count = len(far.messages)
+            with smtplib.SMTP("127.0.0.1", server.mx, source_address=(GOOD, 0), timeout=60) as session:
+                session.ehlo("bank.example")
+                session.sendmail(sender, [f"{to}@example.org"], text)
+            if to == "all":
+                wait_for(lambda: len(far.messages) > count, 20)
+                return far.messages[-1][1]
+            return server.wait_messages(f"{to}@example.org")[0].raw
+        text = world.sign(large("sealed", 2 << 20).replace(b"bob@example.org", b"boss@bank.example"))
+        assert b"ARC-Seal" not in pass_on(text, "boss@bank.example"), "there is no key yet"
+        assert "make one" in server.events("seal-failed", domain="example.org")[0]["reason"]
+        server.json("dkim", "new", "example.org")
+        sent = pass_on(text, "boss@bank.example")
+        result, sets, _ = dkim.ARC(sent).verify(dnsfunc=record_of)
+        assert (result, len(sets)) == (dkim.CV_Pass, 1), sets
+        assert email.message_from_bytes(sent)["ARC-Seal"].count("cv=none") == 1
+        results = " ".join(email.message_from_bytes(sent)["ARC-Authentication-Results"].split())
+        assert results.startswith("i=1; mx.example.org; iprev=") and "dmarc=pass" in results
+        assert server.events("sealed", domain="example.org")
+        assert b"ARC-Seal" not in pass_on(text, "boss@bank.example", to="carol"), "it stays here"
+
+        sealed = b"".join(dkim.arc_sign(
+            b"Authentication-Results: lists.example; dmarc=pass header.from=bank.example\r\n" + text,
+            b"s1", b"lists.example", world.lists, b"lists.example")) + text
+        sent = pass_on(FORGED[0].encode() + sealed, "boss@bank.example")
+        result, sets, _ = dkim.ARC(sent).verify(dnsfunc=record_of)
+        assert (result, len(sets)) == (dkim.CV_Pass, 2), sets
+        broken_chain = sealed.replace(b"ARC-Seal: i=1", b"ARC-Seal: i=1; x=y", 1)
+        assert pass_on(broken_chain, "boss@bank.example").count(b"ARC-Seal:") == 1
+    finally:
+        far.stop()
 
 
 def test_listeners_and_domains_have_their_own_policy(world):

@@ -499,7 +499,9 @@ static void what_is_verified(void **state)
         "domains: [{name: Marked.example, verify: mark}, {name: other.example}]\n"
         "verify: {mode: mark, reject: junk, dns_error: defer, allow: [a.example, "
         "M\xc3\x98X.example],\n"
-        "         trusted_sealers: [lists.example], forwarders: [192.0.2.0/24], timeout: 5s}\n");
+        "         trusted_sealers: [lists.example], forwarders: [192.0.2.0/24], timeout: 5s,\n"
+        "         seal: M\xc3\x98X.example}\n");
+    assert_string_equal(config->verify.seal, "xn--mx-lka.example");
     const struct verdict_policy *policy = &config->verify.policy;
     const struct verdict_trust *trust = &config->verify.trust;
     assert_int_equal(config->listeners[0].verify.mode, VERDICT_MARK);
@@ -525,6 +527,7 @@ static void what_is_verified(void **state)
     assert_int_equal(config->verify.timeout_ms, 5000);
     config_free(config);
     config = parse_good(GOOD "verify: {trusted_networks: []}\n");
+    assert_null(config->verify.seal);
     assert_int_equal(config->listeners[0].verify.mode, VERDICT_ENFORCE);
     assert_false(networks_have(config->verify.trusted, &ip));
     config_free(config);
