@@ -1,6 +1,9 @@
 /* The certificates' files: how long they hold, for whom, and by whom they are signed. */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -140,8 +143,10 @@ static void check_trust(struct check *check, const struct chain *chain)
                  "%s: who signed the certificate is not in the file, and not in "
                  "this system's trust store",
                  chain->path);
-        buf_addf(&finding->remedy, "put the issuer's certificates behind it in the file (Let's "
-                                   "Encrypt: fullchain.pem), then: postrider reload");
+        buf_addf(&finding->remedy,
+                 "put the issuer's certificates behind it in the file (Let's Encrypt: "
+                 "fullchain.pem), then: postrider reload; for an authority of your own, tell each "
+                 "mail program to trust it");
     } else {
         buf_addf(&finding->what, "%s: this system does not trust %s", chain->path,
                  is_own ? "the certificate, which signs itself" : "who signed the certificate");
@@ -176,11 +181,30 @@ static void check_names(struct check *check, bool has_own_name)
     }
 }
 
+/* That others may not read a key is as it should be. */
+static bool is_only_denied(struct bytes line)
+{
+    return geteuid() != 0 && bytes_search(line, bytes_of(strerror(EACCES))) < line.len;
+}
+
+static void tell_denied(struct check *check, struct bytes line)
+{
+    struct finding *finding =
+        findings_add(check->findings, SEVERITY_UNKNOWN, AREA, "certificate-denied");
+    buf_add(&finding->what, line);
+    buf_addf(&finding->meaning, "whether the certificate and its key are good cannot be seen");
+    buf_addf(&finding->remedy, "run this as the server's user or as root");
+}
+
 static void add_problems(struct check *check, struct bytes problems)
 {
     struct bytes line;
     while (problems.len) {
         bytes_cut(problems, '\n', &line, &problems);
+        if (is_only_denied(line)) {
+            tell_denied(check, line);
+            continue;
+        }
         size_t cut = bytes_search(line, BYTES("; "));
         struct finding *finding =
             findings_add(check->findings, SEVERITY_PROBLEM, AREA, "certificate");

@@ -3,6 +3,7 @@
 #include <linux/landlock.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include <unistd.h>
@@ -82,13 +83,26 @@ static void check_protections(struct check *check)
         buf_addf(&finding->how, "Landlock: %s", abi < 0 ? strerror(errno) : "version 1");
         buf_addf(&finding->remedy, "Linux 5.19 or later, with lsm=landlock,… on its command line");
     }
-    if (geteuid() == 0 && !check->config->user) {
-        struct finding *finding = findings_add(check->findings, SEVERITY_WARNING, AREA, "root");
-        buf_addf(&finding->what, "%s: no user: started as root, all processes stay root",
-                 check->config_path);
-        buf_addf(&finding->meaning, "a process that was broken into would own the machine");
-        buf_addf(&finding->remedy, "useradd --system postrider, and user: postrider");
-    }
+}
+
+/* Without `user:` the server is whoever starts it: systemd as a user, mostly. Whose the spool is
+ * shows who that was. */
+static void check_root(struct check *check)
+{
+    struct stat status;
+    if (check->config->user || geteuid() != 0 || stat(check->config->spool.path, &status) != 0 ||
+        status.st_uid != 0)
+        return;
+    struct finding *finding = findings_add(check->findings, SEVERITY_WARNING, AREA, "root");
+    buf_addf(&finding->what, "%s: no user: started as root, all processes stay root",
+             check->config_path);
+    buf_addf(&finding->meaning, "a process that was broken into would own the machine");
+    buf_addf(&finding->how, "%s belongs to root", check->config->spool.path);
+    buf_addf(
+        &finding->remedy,
+        "useradd --system postrider; user: postrider in the configuration; chown -R postrider: "
+        "%s; then postrider stop, and serve",
+        check->config->spool.path);
 }
 
 void check_host(struct check *check)
@@ -96,4 +110,5 @@ void check_host(struct check *check)
     check_clock(check);
     check_files_limit(check);
     check_protections(check);
+    check_root(check);
 }

@@ -66,8 +66,10 @@ static void look_for_holder(const struct look *look)
     struct buf holder;
     struct ip ip;
     buf_init(&holder, 256);
-    if (ip_scan(bytes_of(look->listener->host), &ip) &&
-        port_holder_find(&ip, look->listener->port, &holder)) {
+    bool is_held = ip_scan(bytes_of(look->listener->host), &ip) &&
+                   port_holder_find(&ip, look->listener->port, &holder);
+    /* By socket activation, it holds them for the server until that starts. */
+    if (is_held && !bytes_starts(buf_view(&holder), BYTES("systemd (process 1)"))) {
         struct finding *finding = add(look, SEVERITY_PROBLEM, "port-taken");
         buf_addf(&finding->what, "%.*s has this port", BYTES_ARGS(buf_view(&holder)));
         buf_addf(&finding->meaning, "the server cannot start as long as it does");

@@ -41,6 +41,7 @@ static void audit_listener(struct check *check, const struct config_listener *li
                                   .port = listener->port,
                                   .config = check->config,
                                   .listener = listener,
+                                  .has_logins = check->is_named,
                                   .stranger = check->to};
     enum origin_result result = origin_find(check->config, listener, space, from, &origin);
     switch (result) {
@@ -127,7 +128,8 @@ bool check_relay_server(struct check *check, const char *server, const char *dom
     char host[256];
     struct ip from, addresses[DIALOGUE_ADDRESS_LIMIT];
     size_t count = 0;
-    struct relay_target target = {.name = server, .domain = domain, .stranger = check->to};
+    struct relay_target target = {
+        .name = server, .domain = domain, .has_logins = true, .stranger = check->to};
     if (check->from && !ip_scan(bytes_of(check->from), &from))
         return error_set(err, 0, "--from: %.80s is no address", check->from);
     if (!split_server(server, host, &target.port, err))

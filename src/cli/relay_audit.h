@@ -16,7 +16,8 @@ struct relay_target {
     const struct config *config;            /* of our own server; NULL: another one */
     const struct config_listener *listener; /* with config */
     const char *domain;                     /* one of the server's; NULL: it is found out */
-    const char *stranger;                   /* whom to try to reach; NULL: stranger@example.net */
+    bool has_logins; /* tries to log in with a wrong password: each time is one that is counted */
+    const char *stranger; /* whom to try to reach; NULL: stranger@example.net */
 };
 
 void relay_audit(const struct relay_target *target, struct findings *findings);

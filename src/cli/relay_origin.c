@@ -20,7 +20,11 @@ enum { OWN_LIMIT = 64 };
 #define NEAR_IPV4 "198.18.255.1"
 #define FAR_IPV4 "198.18.255.2"
 #define NEAR_IPV6 "2001:2:0:ffff::1"
+#define NEAR_IPV4_LINK "198.18.255.1/30"
+#define NEAR_IPV6_LINK "2001:2:0:ffff::1/126"
 #define FAR_IPV6 "2001:2:0:ffff::2"
+#define FAR_IPV4_LINK "198.18.255.2/30"
+#define FAR_IPV6_LINK "2001:2:0:ffff::2/126"
 
 /* --- The namespace ---------------------------------------------------------------------------- */
 
@@ -28,8 +32,6 @@ struct origin_space {
     int home_fd, space_fd;
     char link[IF_NAMESIZE]; /* this host's end */
 };
-
-extern char **environ;
 
 static bool run_ip(const char *const *words, struct error *err)
 {
@@ -81,12 +83,12 @@ static bool link_space(struct origin_space *space, pid_t pid, struct error *err)
     snprintf(number, sizeof number, "%d", (int)pid);
     if (!IP(err, "link", "add", space->link, "type", "veth", "peer", "name", far) ||
         !IP(err, "link", "set", far, "netns", number) ||
-        !IP(err, "addr", "add", NEAR_IPV4 "/30", "dev", space->link) ||
-        !IP(err, "-6", "addr", "add", NEAR_IPV6 "/126", "dev", space->link, "nodad") ||
+        !IP(err, "addr", "add", NEAR_IPV4_LINK, "dev", space->link) ||
+        !IP(err, "-6", "addr", "add", NEAR_IPV6_LINK, "dev", space->link, "nodad") ||
         !IP(err, "link", "set", space->link, "up") || !origin_space_enter(space, err))
         return false;
-    bool is_good = IP(err, "addr", "add", FAR_IPV4 "/30", "dev", far) &&
-                   IP(err, "-6", "addr", "add", FAR_IPV6 "/126", "dev", far, "nodad") &&
+    bool is_good = IP(err, "addr", "add", FAR_IPV4_LINK, "dev", far) &&
+                   IP(err, "-6", "addr", "add", FAR_IPV6_LINK, "dev", far, "nodad") &&
                    IP(err, "link", "set", far, "up") &&
                    IP(err, "route", "add", "default", "via", NEAR_IPV4) &&
                    IP(err, "-6", "route", "add", "default", "via", NEAR_IPV6);

@@ -57,8 +57,8 @@ static void try_wrong_login(struct audit *audit)
 {
     struct error err;
     struct buf user;
-    if (!begin(audit, AUDIT_AS_USUAL) || !dialogue_tls(audit->dialogue) ||
-        !dialogue_extensions(audit->dialogue)->logins)
+    if (!audit->target->has_logins || !begin(audit, AUDIT_AS_USUAL) ||
+        !dialogue_tls(audit->dialogue) || !dialogue_extensions(audit->dialogue)->logins)
         return;
     buf_init(&user, 2 * AUDIT_NAME_LIMIT);
     buf_addf(&user, NOBODY "@%s", audit->near);
