@@ -170,49 +170,12 @@ static bool save(struct work *work)
 
 /* --- Making keys ------------------------------------------------------------------------------ */
 
-static bool has_selector(const struct work *work, struct bytes selector)
-{
-    for (size_t i = 0; i < keyring_count(work->store.keyring); i++) {
-        const struct keyring_key *key = keyring_view(work->store.keyring, i);
-        if (is_of_domain(work, key) && bytes_equal(key->selector, selector))
-            return true;
-    }
-    return false;
-}
-
-/* "20261125r", or "20261125r2" when that is taken. */
-static void choose_selector(const struct work *work, enum key_algorithm algorithm, struct buf *out)
-{
-    struct calendar today = instant_calendar(work->now_s * 1000);
-    for (unsigned number = 1; out->len == 0 || has_selector(work, buf_view(out)); number++) {
-        buf_clear(out);
-        buf_addf(out, "%04d%02d%02d%c", today.year, today.month, today.day,
-                 algorithm == KEY_RSA ? 'r' : 'e');
-        if (number > 1)
-            buf_addf(out, "%u", number);
-    }
-}
-
 /* A key of each kind; false: it has complained. */
 static bool make_pair(struct work *work, enum keyring_state state)
 {
-    static const enum key_algorithm kinds[] = {KEY_RSA, KEY_ED25519};
-    for (size_t i = 0; i < COUNT(kinds); i++) {
-        struct buf selector;
-        struct error err;
-        size_t place;
-        buf_init(&selector, 32);
-        choose_selector(work, kinds[i], &selector);
-        struct keyring_key key = {.domain = buf_view(&work->domain),
-                                  .selector = buf_view(&selector),
-                                  .algorithm = kinds[i],
-                                  .state = state,
-                                  .since_s = work->now_s};
-        bool is_made = dkim_store_make(&work->store, &key, &place, &err);
-        buf_done(&selector);
-        if (!is_made)
-            return complain(err.text) == EXIT_GOOD;
-    }
+    struct error err;
+    if (!dkim_store_make_pair(&work->store, buf_view(&work->domain), state, work->now_s, &err))
+        return complain(err.text) == EXIT_GOOD;
     return save(work);
 }
 

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/instant.h"
 #include "mail/base64.h"
 
 enum { RSA_BITS = 2048, DKIM_BITS_LEAST = 1024, STRING_LIMIT = 255 };
@@ -138,6 +139,50 @@ bool dkim_store_make(struct dkim_store *store, const struct keyring_key *key, si
     EVP_PKEY_free(pkey);
     ERR_clear_error();
     return is_good;
+}
+
+static bool has_selector(const struct dkim_store *store, struct bytes domain, struct bytes selector)
+{
+    for (size_t i = 0; i < keyring_count(store->keyring); i++) {
+        const struct keyring_key *key = keyring_view(store->keyring, i);
+        if (bytes_equal(key->domain, domain) && bytes_equal(key->selector, selector))
+            return true;
+    }
+    return false;
+}
+
+/* "20261125r", or "20261125r2" when that is taken. */
+static void choose_selector(const struct dkim_store *store, const struct keyring_key *key,
+                            struct buf *out)
+{
+    struct calendar today = instant_calendar(key->since_s * 1000);
+    for (unsigned number = 1; out->len == 0 || has_selector(store, key->domain, buf_view(out));
+         number++) {
+        buf_clear(out);
+        buf_addf(out, "%04d%02d%02d%c", today.year, today.month, today.day,
+                 key->algorithm == KEY_RSA ? 'r' : 'e');
+        if (number > 1)
+            buf_addf(out, "%u", number);
+    }
+}
+
+bool dkim_store_make_pair(struct dkim_store *store, struct bytes domain, enum keyring_state state,
+                          int64_t now_s, struct error *err)
+{
+    static const enum key_algorithm kinds[] = {KEY_RSA, KEY_ED25519};
+    bool is_made = true;
+    for (size_t i = 0; is_made && i < COUNT(kinds); i++) {
+        struct keyring_key key = {
+            .domain = domain, .algorithm = kinds[i], .state = state, .since_s = now_s};
+        struct buf selector;
+        size_t place;
+        buf_init(&selector, 32);
+        choose_selector(store, &key, &selector);
+        key.selector = buf_view(&selector);
+        is_made = dkim_store_make(store, &key, &place, err);
+        buf_done(&selector);
+    }
+    return is_made;
 }
 
 bool dkim_store_remove_file(struct dkim_store *store, struct bytes file, struct error *err)

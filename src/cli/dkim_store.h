@@ -20,8 +20,12 @@ void dkim_store_close(struct dkim_store *store);
  * 2048 bits. *place is the key's in the keyring. */
 MUST_CHECK bool dkim_store_make(struct dkim_store *store, const struct keyring_key *key,
                                 size_t *place, struct error *err);
-/* The same with a key that is there: reads it from a file in PEM, and keeps a copy. Finds out its
- * algorithm. RSA wants 1024 bits at least (RFC 8301, 3.2). */
+/* Makes a key of each kind for the domain, with selectors that say the day ("20261125r") and are
+ * not taken. */
+MUST_CHECK bool dkim_store_make_pair(struct dkim_store *store, struct bytes domain,
+                                     enum keyring_state state, int64_t now_s, struct error *err);
+/* The same as dkim_store_make() with a key that is there: reads it from a file in PEM, and keeps a
+ * copy. Finds out its algorithm. RSA wants 1024 bits at least (RFC 8301, 3.2). */
 MUST_CHECK bool dkim_store_import(struct dkim_store *store, const struct keyring_key *key,
                                   const char *path, size_t *place, struct error *err);
 /* Writes the keyring durably. */
