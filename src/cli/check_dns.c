@@ -262,7 +262,7 @@ void check_dns(struct check *check)
             tell_skipped(check, domain);
             continue;
         }
-        if (!dns && !(dns = dns_client_open(NULL, &check->config->resolver, &err))) {
+        if (!dns && !(dns = dns_survey_client(check->config, &err))) {
             struct finding *finding =
                 findings_add(check->findings, SEVERITY_UNKNOWN, AREA, "dns-failed");
             buf_addf(&finding->what, "the DNS cannot be asked: %s", err.text);

@@ -44,7 +44,7 @@ static int check(struct dns_survey *survey, const struct config *config,
 {
     struct error err;
     const char *trouble = dns_survey_trouble(survey);
-    struct dns_client *dns = dns_client_open(NULL, &config->resolver, &err);
+    struct dns_client *dns = dns_survey_client(config, &err);
     if (!dns)
         return say(err.text, EXIT_LATER);
     dns_survey_ask(survey, dns);

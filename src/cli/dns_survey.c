@@ -237,6 +237,43 @@ static const struct own_addresses *senders_of(const struct dns_survey *survey)
     return survey->own.count ? &survey->own : &survey->named;
 }
 
+static bool has_number(struct bytes text, unsigned wanted)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        size_t end = i;
+        uint64_t number;
+        while (end < text.len && ascii_is_digit(text.at[end]))
+            end++;
+        if (end > i && scan_u64(bytes_sub(text, i, end - i), UINT32_MAX, &number) &&
+            number == wanted)
+            return true;
+        i = end;
+    }
+    return false;
+}
+
+/* "host-192-0-2-7.provider.example": what providers call all their addresses, and many take for a
+ * sign that nobody runs a mail server there. */
+static bool is_of_providers(struct bytes name, const struct ip *ip)
+{
+    return ip_is_ipv4(ip) && has_number(name, ip->at[14]) && has_number(name, ip->at[15]);
+}
+
+/* Does one of the names that lead back say who we are? Another one will do for most. */
+static void judge_names(struct dns_survey *survey, const struct ip *ip,
+                        const struct iprev_names *names, struct dns_record *record)
+{
+    bool is_of_provider = false;
+    record->state = DNS_DIFFERENT;
+    for (size_t i = 0; i < names->count; i++) {
+        is_of_provider |= is_of_providers(names->list[i], ip);
+        if (bytes_equal_nocase(names->list[i], hostname_of(survey)))
+            record->state = DNS_GOOD;
+    }
+    if (record->state != DNS_GOOD && !is_of_provider)
+        record->is_optional = true;
+}
+
 static void survey_ptr(struct dns_survey *survey, const struct ip *ip)
 {
     struct dns_record *record =
@@ -249,7 +286,7 @@ static void survey_ptr(struct dns_survey *survey, const struct ip *ip)
     enum iprev_result result = iprev_check(ip, survey->facts, &names);
     switch (result) {
     case IPREV_NEEDS_FACTS: return;
-    case IPREV_PASS: record->state = DNS_GOOD; break;
+    case IPREV_PASS: judge_names(survey, ip, &names, record); break;
     case IPREV_FAIL: record->state = DNS_DIFFERENT; break;
     case IPREV_TEMPERROR: record->state = DNS_UNKNOWN; break;
     case IPREV_PERMERROR: record->state = DNS_MISSING; break;
@@ -568,6 +605,13 @@ void dns_survey_free(struct dns_survey *survey)
 const char *dns_survey_trouble(const struct dns_survey *survey)
 {
     return survey->has_trouble ? survey->trouble.text : NULL;
+}
+
+struct dns_client *dns_survey_client(const struct config *config, struct error *err)
+{
+    struct resolver_settings settings = config->resolver;
+    settings.hosts = "/dev/null";
+    return dns_client_open(NULL, &settings, err);
 }
 
 void dns_survey_ask(struct dns_survey *survey, struct dns_client *dns)

@@ -53,6 +53,9 @@ void dns_survey_free(struct dns_survey *survey);
  * DNS_UNKNOWN. */
 const char *dns_survey_trouble(const struct dns_survey *survey);
 
+/* A client to ask by: the configuration's resolver, but without /etc/hosts, where systems often
+ * have the server's own name with a loopback address. NULL and err as of dns_client_open(). */
+struct dns_client *dns_survey_client(const struct config *config, struct error *err);
 /* Asks until every question that answers raise is answered: blocks. May be asked again later, with
  * a fresh client. */
 void dns_survey_ask(struct dns_survey *survey, struct dns_client *dns);

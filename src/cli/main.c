@@ -7,14 +7,16 @@
 #include "daemon/child.h"
 
 static const struct command commands[] = {
-    {"init", "OPTION...", "make a folder with a server for development",
-     "Writes a commented configuration for this machine alone, a certificate with an authority "
-     "that\n"
-     "clients can trust, and a first account; overwrites nothing, and says what to do next.\n"
-     "Exit status 0: done, 1: not, 2: usage.\n"
+    {"init", "[OPTION...]", "set up a server, for a real host or for development",
+     "Looks at the host, asks in a terminal what it cannot find out, and writes a commented\n"
+     "configuration, keys that sign mail, a certificate where there is none, and a first account;\n"
+     "overwrites nothing. Prints the DNS records to publish, the settings of mail programs, and\n"
+     "what is missing still.\n"
+     "Exit status 0: done, 1: not, 2: usage, 77: its places are root's.\n"
      "Examples:\n"
-     "  postrider init --dev\n"
-     "  postrider init --dev --folder try --domain example.org --user ann@example.org\n",
+     "  postrider init\n"
+     "  postrider init --user ann@example.org --password-stdin --json < password\n"
+     "  postrider init --dev --folder try\n",
      0, 0, 0, .run_own = command_init, .print_options = command_init_options},
     {"serve", "", "run the server in the foreground",
      "Logs to standard error, one event a line, and serves when event=ready appears. SIGTERM or\n"

@@ -86,7 +86,7 @@ static bool find_outgoing(bool is_ipv4, struct ip *out)
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
                                .sin6_port = htons(53),
                                .sin6_addr.s6_addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
-    struct sockaddr_storage own;
+    struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof own;
     const struct sockaddr *to = is_ipv4 ? (struct sockaddr *)&in : (struct sockaddr *)&in6;
     int fd = socket(to->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);

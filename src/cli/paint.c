@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char *const codes[] = {
@@ -79,4 +80,18 @@ void paint_duration(struct buf *out, int64_t duration_ms)
             return;
         }
     buf_addf(out, "%lldms", (long long)duration_ms);
+}
+
+void paint_word(struct buf *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./:@%+=,-";
+    if (word[strspn(word, plain)] == 0) {
+        buf_add(out, bytes_of(word));
+        return;
+    }
+    buf_add_byte(out, '\'');
+    for (; *word; word++)
+        buf_add(out, *word == '\'' ? BYTES("'\\''") : (struct bytes){(const uint8_t *)word, 1});
+    buf_add_byte(out, '\'');
 }

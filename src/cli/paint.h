@@ -13,6 +13,8 @@ bool paint_is_on(void);
 void paint_print(enum paint paint, const char *text);
 /* Appends text from outside without anything that a terminal would obey. */
 void paint_add(struct buf *out, struct bytes text);
+/* Appends the text as a shell takes it as one word. */
+void paint_word(struct buf *out, const char *word);
 /* Appends "4,812". */
 void paint_number(struct buf *out, uint64_t number);
 /* Appends "4.7K". */

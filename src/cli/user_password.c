@@ -37,9 +37,10 @@ static bool prompt(const char *question, struct buf *out)
         return false;
     silent = usual;
     silent.c_lflag &= ~(tcflag_t)ECHO;
-    fputs(question, stderr);
+    /* What is typed once the question is there is neither shown nor lost. */
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) != 0)
         return false;
+    fputs(question, stderr);
     bool is_good = read_line(out);
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &usual);
     fputc('\n', stderr);

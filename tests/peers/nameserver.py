@@ -101,3 +101,35 @@ class Mute:
         except OSError:
             pass  # of a datagram socket; it wakes the reader all the same
         self.socket.close()
+
+
+class Nobody:
+    """A server that has no answer for anybody, and says so at once (SERVFAIL). On 127.0.0.1, port
+    `port`."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                question, client = self.socket.recvfrom(4096)
+            except OSError:
+                return
+            if not question:
+                return
+            # The header and the question come back as an answer (RFC 1035, 4.1.1), what the
+            # resolver says of itself behind them does not.
+            end = question.index(b"\0", 12) + 5
+            self.socket.sendto(question[:2] + b"\x81\x82\0\1\0\0\0\0\0\0" + question[12:end],
+                               client)
+
+    def stop(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # of a datagram socket; it wakes the reader all the same
+        self.socket.close()

@@ -113,6 +113,7 @@ def test_nothing_is_overwritten(folder):
 
 def test_what_cannot_be_done_leaves_nothing(folder):
     for words, status in ((["--dev", "--user", "ann"], 2), ([], 2), (["--dev", "--fast"], 2),
+                          (["--folder", "no"], 2), (["--offline", "--user", "ann"], 2),
                           (["--dev", "--password-stdin"], 1),
                           (["--dev", "--folder", "no/such/folder"], 1)):
         assert init(*words, status=status, cwd=folder)

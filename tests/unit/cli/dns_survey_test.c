@@ -75,6 +75,14 @@ static const struct {
      "{\"7.2.0.192.in-addr.arpa\": {\"PTR\": [\"host-7.provider.example\"]},"
      " \"host-7.provider.example\": {\"A\": [\"192.0.2.99\"]}}",
      DNS_PART_PTR, "DM", false},
+    {"a name of the provider's",
+     "{\"7.2.0.192.in-addr.arpa\": {\"PTR\": [\"host-2-7.provider.example\"]},"
+     " \"host-2-7.provider.example\": {\"A\": [\"192.0.2.7\"]}}",
+     DNS_PART_PTR, "DM", false},
+    {"another name of ours",
+     "{\"7.2.0.192.in-addr.arpa\": {\"PTR\": [\"mail27.other.example\"]},"
+     " \"mail27.other.example\": {\"A\": [\"192.0.2.7\"]}}",
+     DNS_PART_PTR, "dM", false},
     {"SPF without IPv6",
      "{" GOOD_HOST ", \"example.org\": {\"TXT\": [\"v=spf1 ip4:192.0.2.7 -all\"]}}", DNS_PART_SPF,
      "D", false},

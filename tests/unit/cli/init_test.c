@@ -12,7 +12,7 @@
 
 #include "base/instant.h"
 #include "cli/authority.h"
-#include "cli/init_plan.h"
+#include "cli/init_config.h"
 #include "daemon/config.h"
 #include "net/tls.h"
 
@@ -61,8 +61,6 @@ static const struct {
 static const struct {
     const char *words, *error; /* what it begins with */
 } bad_rows[] = {
-    {"", "init makes servers for development only"},
-    {"--folder try", "init makes servers for development only"},
     {"--dev --folder=", "--folder needs a name"},
     {"--dev --folder", "--folder needs a value: DIR"},
     {"--dev=yes", "no value belongs to --dev"},
@@ -80,6 +78,65 @@ static const struct {
     {"--dev --port-offset 64001", "--port-offset is a number"},
     {"--dev --port-offset 2e3", "--port-offset is a number"},
 };
+
+/* Of a real host; empty where it is asked for or found out. */
+static const struct {
+    const char *words, *folder, *domain, *hostname, *user, *relayhost;
+} host_rows[] = {
+    {"", "", "", "", "", ""},
+    {"--domain Example.org", "", "example.org", "", "", ""},
+    {"--user ann@example.org", "", "example.org", "", "ann@example.org", ""},
+    {"--folder try --domain example.org --hostname mail.example.net", "try", "example.org",
+     "mail.example.net", "", ""},
+    {"--domain example.org --relayhost smtps://relay.example --relayhost-user me "
+     "--relayhost-password-file /dev/null --certificate /etc/passwd --key /dev/null",
+     "", "example.org", "", "", "smtps://relay.example"},
+    {"--domain example.org --address 198.51.100.7 --address 2001:db8::7 --resolver 127.0.0.1:53 "
+     "--probe-port25 [::1]:2525 --run-as mail --non-interactive --dry-run --port-offset 2000",
+     "", "example.org", "", "", ""},
+};
+
+static const struct {
+    const char *words, *error;
+} bad_host_rows[] = {
+    {"--hostname mx --domain example.org",
+     "mx is no name that the world knows; write one like mx.e"},
+    {"--domain example.org --user ann@example.net", "ann@example.net is not in the domain"},
+    {"--address 192.168.1.1", "192.168.1.1 is no public address"},
+    {"--address mx.example.org", "mx.example.org is no public address"},
+    {"--certificate /dev/null", "--certificate and --key go together"},
+    {"--certificate /no/such/file --key /dev/null", "/no/such/file: "},
+    {"--relayhost relay.example", "--relayhost"},
+    {"--relayhost mx", "--relayhost is a server like smtps://"},
+    {"--relayhost lmtp://127.0.0.1:24", "--relayhost is a server like smtps://"},
+    {"--relayhost smtp://a --relayhost-user me", "--relayhost-user and --relayhost-password-file"},
+    {"--relayhost-user me --relayhost-password-file /dev/null", "--relayhost-user needs"},
+    {"--offline --probe-port25 a", "--probe-port25 connects, and --offline forbids"},
+    {"--probe-port25 a:0", "--probe-port25 is HOST or HOST:PORT, not a:0"},
+    {"--probe-port25 [::1", "--probe-port25 is HOST or HOST:PORT"},
+    {"--probe-port25 :25", "--probe-port25 is HOST or HOST:PORT"},
+    {"--dev --offline", "--dev takes --folder, --domain"},
+    {"--dev --address 192.0.2.7", "--dev takes --folder, --domain"},
+};
+
+static void options_of_a_host(void **state)
+{
+    struct init_plan plan;
+    struct error err;
+    for (size_t i = 0; i < COUNT(host_rows); i++) {
+        if (!read_words(host_rows[i].words, &plan, &err))
+            fail_msg("%s: %s", host_rows[i].words, err.text);
+        assert_string_equal(plan.folder ? plan.folder : "", host_rows[i].folder);
+        assert_string_equal(plan.domain, host_rows[i].domain);
+        assert_string_equal(plan.hostname, host_rows[i].hostname);
+        assert_string_equal(plan.user, host_rows[i].user);
+        assert_string_equal(plan.relayhost, host_rows[i].relayhost);
+    }
+    for (size_t i = 0; i < COUNT(bad_host_rows); i++)
+        if (read_words(bad_host_rows[i].words, &plan, &err) ||
+            strncmp(err.text, bad_host_rows[i].error, strlen(bad_host_rows[i].error)) != 0)
+            fail_msg("%s: %s", bad_host_rows[i].words, err.text);
+}
 
 static void options_by_table(void **state)
 {
@@ -111,7 +168,7 @@ static void configurations_are_good(void **state)
         plan.port_offset = plan.port_offset ? plan.port_offset : 3000;
         buf_init(&text, 65536);
         buf_init(&problems, 65536);
-        init_plan_print_config(&plan, &text);
+        init_config_print(&plan, &text);
         struct config *config = config_parse(buf_view(&text), "c.yaml", "/x", &problems);
         if (!config)
             fail_msg("%s: %.*s", good_rows[i].words, BYTES_ARGS(buf_view(&problems)));
@@ -123,6 +180,42 @@ static void configurations_are_good(void **state)
         }
         assert_int_equal(config->tls.certificate_count, 1);
         assert_string_equal(config->tls.certificates[0].key, "/x/tls/server.key");
+        config_free(config);
+        buf_done(&text);
+        buf_done(&problems);
+    }
+}
+
+static void configurations_of_hosts_are_good(void **state)
+{
+    for (size_t i = 0; i < COUNT(host_rows); i++) {
+        struct init_plan plan;
+        struct error err;
+        struct buf text, problems;
+        assert_true(read_words(host_rows[i].words, &plan, &err));
+        plan.has_ipv6 = i % 2;
+        if (!plan.domain[0])
+            assert_true(init_plan_set_domain(&plan, "example.org", &err));
+        if (!plan.hostname[0])
+            assert_true(init_plan_set_hostname(&plan, "mx.example.org", &err));
+        if (!plan.user[0])
+            assert_true(init_plan_set_user(&plan, "abuse@example.org", &err));
+        buf_init(&text, 65536);
+        buf_init(&problems, 65536);
+        init_config_print(&plan, &text);
+        struct config *config = config_parse(buf_view(&text), "c.yaml", "/x", &problems);
+        if (!config)
+            fail_msg("%s: %.*s", host_rows[i].words, BYTES_ARGS(buf_view(&problems)));
+        assert_string_equal(config->hostname, plan.hostname);
+        assert_int_equal(config->listener_count, plan.has_ipv6 ? 6 : 3);
+        assert_int_equal(config->listeners[0].port, 25 + plan.port_offset);
+        assert_string_equal(config->spool.path, plan.folder ? "/x/spool" : "/var/spool/postrider");
+        assert_string_equal(config->mailbox_root,
+                            plan.folder ? "/x/mail" : "/var/lib/postrider/mail");
+        assert_string_equal(config->user ? config->user : "", plan.run_as ? plan.run_as : "");
+        assert_int_equal(config->resolver.server_count, plan.resolvers.count);
+        bool has_route = routes_find(config->routes, BYTES("partner.example")) != NULL;
+        assert_int_equal(has_route, plan.relayhost[0] != 0);
         config_free(config);
         buf_done(&text);
         buf_done(&problems);
@@ -219,6 +312,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_by_table),
+        cmocka_unit_test(options_of_a_host),
+        cmocka_unit_test(configurations_of_hosts_are_good),
         cmocka_unit_test(configurations_are_good),
         cmocka_unit_test(an_authority_vouches_for_its_server),
         cmocka_unit_test(a_host_may_have_a_long_name),
