@@ -110,6 +110,10 @@ int command_user_remove(const struct options *options);
 int command_user_app_password(const struct options *options);
 int command_user_grant(const struct options *options);
 int command_user_limit(const struct options *options);
+int command_sendmail(char **arguments, size_t count);
+void command_sendmail_options(FILE *out);
+/* The same, called by another name ("sendmail", "mailq", "newaliases"). */
+int sendmail_main(const char *name, char **arguments, size_t count);
 int command_reload(const struct options *options);
 int command_stop(const struct options *options);
 

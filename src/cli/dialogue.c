@@ -231,7 +231,6 @@ struct place {
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
-        struct sockaddr_un local;
     } address;
     socklen_t len;
 };
@@ -308,14 +307,28 @@ bool dialogue_give(struct dialogue *dialogue, int fd_owned, struct error *err)
     return finish(dialogue, fd_owned, err);
 }
 
+int dialogue_open_unix(const char *path, struct error *err)
+{
+    struct sockaddr_un place = {.sun_family = AF_UNIX};
+    size_t len = strlen(path);
+    if (len >= sizeof place.sun_path) {
+        error_set(err, ENAMETOOLONG, "%.80s", path);
+        return -1;
+    }
+    memcpy(place.sun_path, path, len);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&place, sizeof place) == 0)
+        return fd;
+    error_set(err, errno, "%.100s", path);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 bool dialogue_connect_unix(struct dialogue *dialogue, const char *path, struct error *err)
 {
-    struct place place = {.address.local.sun_family = AF_UNIX, .len = sizeof place.address.local};
-    size_t len = strlen(path);
-    if (len >= sizeof place.address.local.sun_path)
-        return error_set(err, ENAMETOOLONG, "%.80s", path);
-    memcpy(place.address.local.sun_path, path, len);
-    return open_connection(dialogue, &place, NULL, err) || error_wrap(err, "%.100s", path);
+    int fd = dialogue_open_unix(path, err);
+    return fd >= 0 && dialogue_give(dialogue, fd, err);
 }
 
 bool dialogue_start_tls(struct dialogue *dialogue, struct tls *tls_owned, struct error *err)

@@ -43,7 +43,10 @@ MUST_CHECK bool dialogue_lookup(struct dialogue *dialogue, const char *host,
  * unreachable (ENETUNREACH, EHOSTUNREACH) apart. */
 MUST_CHECK bool dialogue_connect(struct dialogue *dialogue, const struct ip *to, uint16_t port,
                                  const struct ip *from, struct error *err);
-/* The same over a Unix socket. */
+/* A connection to a Unix socket, for the caller to speak over. -1 and err, whose os tells missing
+ * (ENOENT) and without a server (ECONNREFUSED) apart. */
+int dialogue_open_unix(const char *path, struct error *err);
+/* The same for a conversation. */
 MUST_CHECK bool dialogue_connect_unix(struct dialogue *dialogue, const char *path,
                                       struct error *err);
 /* Takes over a socket that is connected (cli/dial.h); an earlier connection is closed. */

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -260,6 +261,17 @@ static const struct command commands[] = {
      "Example:\n"
      "  postrider reload && postrider queue retry all\n",
      TAKES_JSON, 0, 0, .run = command_reload},
+    {"sendmail", "[OPTION...] [ADDRESS...]", "submit a message as programs on this host do",
+     "The message comes from standard input and goes to the running server by its local socket;\n"
+     "what it lacks (From, Date, Message-ID) is added. The program acts so, too, when it is "
+     "called\n"
+     "as sendmail, mailq or newaliases.\n"
+     "Exit status 0: the server has it; 64: usage, 65: an address is none, 67: no such recipient,\n"
+     "69, 77: refused, 75: try again.\n"
+     "Examples:\n"
+     "  echo Hello | postrider sendmail ann@example.org\n"
+     "  postrider sendmail -t -i < letter.eml\n",
+     0, 0, 0, .run_own = command_sendmail, .print_options = command_sendmail_options},
     {"stop", "", "end the server",
      "Waits until sessions and deliveries under way are finished (limits.drain) and the server "
      "has\n"
@@ -553,8 +565,17 @@ static void print_command_options(const struct command *command, FILE *out)
     print_options(command->takes, out);
 }
 
+/* As sendmail, mailq and newaliases, other programs know it. */
+static bool is_sendmail(const char *name)
+{
+    return strcmp(name, "sendmail") == 0 || strcmp(name, "mailq") == 0 ||
+           strcmp(name, "newaliases") == 0;
+}
+
 int main(int count, char **arguments)
 {
+    if (count > 0 && is_sendmail(program_invocation_short_name))
+        return sendmail_main(program_invocation_short_name, arguments + 1, (size_t)count - 1);
     /* How the supervisor starts its children, and what shells ask; not for people. */
     if (count == 4 && strcmp(arguments[1], "child") == 0)
         return child_run(arguments[2], arguments[3]);

@@ -205,6 +205,8 @@ static const struct schema_key top_keys[] = {
     {"spool", SCHEMA_FORM, 0, NULL, .read = read_spool, .table = &spool_table,
      .help = "a path, or a mapping"},
     {"run", SCHEMA_TEXT, AT(run), NULL, .help = "folder of the sockets (default SPOOL/run)"},
+    {"submission_socket", SCHEMA_TEXT, AT(submission_socket), NULL,
+     .help = "where programs on this host submit (default RUN/submission.sock); or none"},
     {"accounts", SCHEMA_TEXT, AT(accounts), NULL,
      .help = "folder of the account directory (default SPOOL/accounts)"},
     {"keys", SCHEMA_TEXT, AT(keys), NULL,
@@ -303,6 +305,10 @@ static void build_paths(struct schema *schema, struct draft *draft)
                                        : print(config, "%s/run", config->spool.path);
     config->control_socket = print(config, "%s/control.sock", config->run_folder);
     config->mailbox_socket = print(config, "%s/mailbox.sock", config->run_folder);
+    if (!draft->submission_socket.at)
+        config->submission_socket = print(config, "%s/submission.sock", config->run_folder);
+    else if (strcmp(draft->submission_socket.at, "none") != 0)
+        config->submission_socket = absolute(config, draft->submission_socket.at);
     config->accounts_folder = draft->accounts.at ? absolute(config, draft->accounts.at)
                                                  : print(config, "%s/accounts", config->spool.path);
     config->keys_folder = draft->keys.at ? absolute(config, draft->keys.at)
@@ -314,6 +320,12 @@ static void build_paths(struct schema *schema, struct draft *draft)
             absolute(config, draft->mailbox.at ? draft->mailbox.at : "/var/lib/postrider/mail");
     size_t room = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
     size_t longest = strlen(config->mailbox_socket);
+    if (!draft->submission_socket.at)
+        longest = strlen(config->submission_socket);
+    else if (config->submission_socket && strlen(config->submission_socket) > room)
+        schema_problem(schema, draft->submission_socket.line,
+                       "\"submission_socket\" is %zu bytes too long for the path of a Unix socket",
+                       strlen(config->submission_socket) - room);
     if (longest > room)
         schema_problem(schema, draft->run.line ? draft->run.line : draft->spool_path.line,
                        "sockets would lie in %.150s, which is %zu bytes too long for the path of "
@@ -414,12 +426,29 @@ static enum smtp_server_tls default_tls(const struct draft *draft, enum smtp_rol
     return role == ROLE_SUBMISSION ? SERVER_TLS_REQUIRED : SERVER_TLS_OFFERED;
 }
 
+/* Programs on this host need no port, no TLS and no login (RFC 6409, 4.3: known by other means);
+ * the kernel says which user they are. */
+static void add_local_listener(struct draft *draft)
+{
+    struct config *config = &draft->config;
+    ASSERT(config->listener_count < CONFIG_LISTENER_LIMIT);
+    draft->listener_tls[config->listener_count] = SERVER_TLS_NONE;
+    draft->listeners[config->listener_count++] =
+        (struct config_listener){.address = print(config, "unix:%s", config->submission_socket),
+                                 .host = print(config, "%s", ""),
+                                 .is_local = true,
+                                 .role = ROLE_SUBMISSION,
+                                 .verify = {.mode = VERDICT_OFF}};
+}
+
 static void build_listeners(struct schema *schema, struct draft *draft)
 {
     struct config *config = &draft->config;
     if (config->listener_count == 0 && schema->problem_count == 0)
         schema_problem(schema, 0,
                        "nothing to listen on; write listen: [{address: \"0.0.0.0:25\", role: mx}]");
+    if (config->submission_socket)
+        add_local_listener(draft);
     config->listeners =
         arena_alloc(config->arena, config->listener_count * sizeof draft->listeners[0] + 1);
     ASSERT(config->listeners);
@@ -448,7 +477,7 @@ static bool check_lengths(struct schema *schema, struct draft *draft)
 {
     const struct schema_text *const paths[] = {
         &draft->spool_path,   &draft->run,      &draft->mailbox, &draft->lmtp,
-        &draft->trust_anchor, &draft->accounts, &draft->keys};
+        &draft->trust_anchor, &draft->accounts, &draft->keys,    &draft->submission_socket};
     for (size_t i = 0; i < COUNT(paths); i++)
         if (paths[i]->at && (paths[i]->len >= PATH_MAX || paths[i]->len == 0)) {
             schema_problem(schema, paths[i]->line, "a path has 1 to %d bytes", PATH_MAX - 1);

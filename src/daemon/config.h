@@ -22,6 +22,8 @@ struct config_listener {
     char *address; /* "0.0.0.0:25", "[::1]:2525" as written */
     char *host;    /* without port and brackets */
     uint16_t port;
+    bool is_local;                    /* the Unix socket for programs on this host: address is its
+                                         path, host is "", port 0 */
     enum smtp_role role;              /* mx or submission */
     struct verdict_policy verify;     /* VERDICT_OFF for submission */
     bool has_auth;                    /* people may log in */
@@ -31,7 +33,7 @@ struct config_listener {
 };
 
 enum {
-    CONFIG_LISTENER_LIMIT = 64,
+    CONFIG_LISTENER_LIMIT = 64, /* the local one included */
     CONFIG_WORKER_LIMIT = 32,
     CONFIG_SECRET_LIMIT = 64,
     CONFIG_CERTIFICATE_LIMIT = 32,
@@ -95,12 +97,14 @@ struct config {
     char *mailbox_root;                    /* `deliver: {mailbox: PATH}`; NULL with deliver.lmtp */
     char *run_folder;                      /* sockets: `run: PATH`, default SPOOL/run */
     char *control_socket, *mailbox_socket; /* in the run folder */
-    char *accounts_folder;                 /* `accounts: PATH`, default SPOOL/accounts */
-    char *keys_folder;                     /* `keys: PATH`, default SPOOL/keys */
-    char *keyring_path;                    /* KEYS/dkim */
-    struct keyring *keyring;               /* NULL: no key signs */
-    const char **secrets;                  /* files that the supervisor opens for the keeper, which
-                                              knows each by its name as it stands here: absolute */
+    char *submission_socket; /* `submission_socket: PATH`, default RUN/submission.sock;
+                                NULL: none */
+    char *accounts_folder;   /* `accounts: PATH`, default SPOOL/accounts */
+    char *keys_folder;       /* `keys: PATH`, default SPOOL/keys */
+    char *keyring_path;      /* KEYS/dkim */
+    struct keyring *keyring; /* NULL: no key signs */
+    const char **secrets;    /* files that the supervisor opens for the keeper, which
+                                knows each by its name as it stands here: absolute */
     size_t secret_count;
     struct config_file *files;
     size_t file_count;

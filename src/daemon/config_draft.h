@@ -36,7 +36,7 @@ struct draft {
     struct config config; /* becomes the result */
     struct smtp_server_settings smtp;
     struct schema_text hostname, mailbox, lmtp, junk_detail, run, user, spool_path, rate, accounts,
-        keys;
+        submission_socket, keys;
     uint64_t workers, seed;
     struct draft_auth auth;
     unsigned log_level, log_format, spool_sync, families;

@@ -122,8 +122,9 @@ static void add_listener(struct schema *schema, struct draft *draft,
                        listener->address.at);
         return;
     }
-    if (config->listener_count == CONFIG_LISTENER_LIMIT) {
-        schema_problem(schema, line, "more than %d listeners", CONFIG_LISTENER_LIMIT);
+    /* One place is the local socket's. */
+    if (config->listener_count == CONFIG_LISTENER_LIMIT - 1) {
+        schema_problem(schema, line, "more than %d listeners", CONFIG_LISTENER_LIMIT - 1);
         return;
     }
     char *copy = arena_alloc(config->arena, host.len + 1);

@@ -32,7 +32,7 @@ struct inbound {
     struct arena *verdicts; /* texts of the newest verdict */
     struct login *login;    /* NULL: nobody has tried */
     bool may_relay;         /* by its address */
-    char peer[PEER_TEXT];   /* whom a proxy speaks for; empty: there is none */
+    char peer[PEER_TEXT]; /* whom a proxy speaks for, or a local user; empty: as the socket says */
 };
 
 enum { VERDICT_ARENA = 1 << 20 };
@@ -288,6 +288,8 @@ static bool may_relay(const struct config *config, const struct config_listener 
                       struct bytes peer)
 {
     struct ip ip;
+    if (listener->is_local)
+        return true;
     if (!ip_scan(peer, &ip))
         return false;
     if (networks_have(config->relay_networks, &ip))
@@ -316,6 +318,17 @@ static bool may_speak_for_others(const struct config_listener *listener, struct 
 {
     struct ip ip;
     return listener->xclients && ip_scan(peer, &ip) && networks_have(listener->xclients, &ip);
+}
+
+/* Which user of this host is at the other end of a Unix socket: "uid:1000". */
+static void local_peer(int fd, char text[PEER_TEXT])
+{
+    struct ucred user;
+    socklen_t len = sizeof user;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &user, &len) == 0)
+        snprintf(text, PEER_TEXT, "uid:%u", (unsigned)user.uid);
+    else
+        snprintf(text, PEER_TEXT, "unix");
 }
 
 /* Somebody connects; proxy: by one that has said for whom (NULL: by none). */
@@ -347,7 +360,7 @@ static void admit(struct gate *gate, int fd_owned, struct bytes peer, const stru
     inbound->listener = &config->listeners[gate->number];
     inbound->may_relay = is_known && may_relay(config, inbound->listener, peer);
     inbound->verdicts = arena_new(VERDICT_ARENA);
-    if (proxy && proxy->has_client)
+    if (inbound->listener->is_local || (proxy && proxy->has_client))
         snprintf(inbound->peer, sizeof inbound->peer, "%.*s", BYTES_ARGS(peer));
     struct error err;
     inbound->session =
@@ -427,7 +440,10 @@ static void on_accept(void *context, int fd_owned)
     char peer[PEER_TEXT];
     struct error err;
     struct ip ip;
-    stream_peer(fd_owned, peer);
+    if (listener->is_local)
+        local_peer(fd_owned, peer);
+    else
+        stream_peer(fd_owned, peer);
     bool is_proxy =
         listener->proxies && ip_scan(bytes_of(peer), &ip) && networks_have(listener->proxies, &ip);
     if (!is_proxy)

@@ -163,6 +163,7 @@ static void find_restarts(const struct config *old, const struct config *new, st
         {"workers", old->workers == new->workers},
         {"spool", is_same_text(old->spool.path, new->spool.path)},
         {"run", is_same_text(old->run_folder, new->run_folder)},
+        {"submission_socket", is_same_text(old->submission_socket, new->submission_socket)},
         {"user", is_same_text(old->user, new->user)},
         {"deliver", is_same_text(old->mailbox_root, new->mailbox_root)},
         {"accounts", is_same_text(old->accounts_folder, new->accounts_folder)},

@@ -105,25 +105,6 @@ static bool bind_for_each(struct ports *ports, const struct config_listener *lis
     return true;
 }
 
-static bool open_listener(struct ports *ports, const struct config_listener *listener,
-                          size_t number, struct inherited *inherited, struct error *err)
-{
-    union place place;
-    int fd = make_place(listener, &place) ? inherited_take(inherited, &place.any) : -1;
-    if (fd >= 0) {
-        log_info("socket-inherited", LOG_TEXT("address", listener->address));
-        return share(ports, number, fd, err);
-    }
-    if (bind_for_each(ports, listener, number, err))
-        return true;
-    if (inherited_has_port(inherited, listener->port))
-        error_set(err, 0,
-                  "listen on %s: the socket that was handed over for port %u has another address "
-                  "(for IPv6 alone, write BindIPv6Only=ipv6-only in its unit)",
-                  listener->address, listener->port);
-    return false;
-}
-
 /* A socket's file outlives its server. It is removed only where nobody answers behind it. */
 static bool remove_stale(const union place *place, struct error *err)
 {
@@ -160,6 +141,40 @@ static int bind_local(const char *path, uid_t owner, struct error *err)
     if (fd >= 0)
         close(fd);
     return -1;
+}
+
+/* Who reaches the folder may submit, as anybody on this host may by the loopback. All workers have
+ * the one socket, as Unix sockets cannot share a path. */
+static bool open_local_listener(struct ports *ports, const char *path, size_t number,
+                                struct error *err)
+{
+    int fd = bind_local(path, geteuid(), err);
+    if (fd < 0)
+        return false;
+    ports->has_local = true;
+    bool is_open = chmod(path, 0666) == 0 || error_set(err, errno, "%s", path);
+    return share(ports, number, fd, err) && is_open;
+}
+
+static bool open_listener(struct ports *ports, const struct config_listener *listener,
+                          size_t number, struct inherited *inherited, struct error *err)
+{
+    union place place;
+    if (listener->is_local)
+        return open_local_listener(ports, listener->address + strlen("unix:"), number, err);
+    int fd = make_place(listener, &place) ? inherited_take(inherited, &place.any) : -1;
+    if (fd >= 0) {
+        log_info("socket-inherited", LOG_TEXT("address", listener->address));
+        return share(ports, number, fd, err);
+    }
+    if (bind_for_each(ports, listener, number, err))
+        return true;
+    if (inherited_has_port(inherited, listener->port))
+        error_set(err, 0,
+                  "listen on %s: the socket that was handed over for port %u has another address "
+                  "(for IPv6 alone, write BindIPv6Only=ipv6-only in its unit)",
+                  listener->address, listener->port);
+    return false;
 }
 
 bool ports_open(struct ports *ports, const struct config *config, struct inherited *inherited,
@@ -200,7 +215,10 @@ void ports_close_listeners(struct ports *ports)
 
 void ports_close(struct ports *ports, const struct config *config)
 {
+    bool has_local = ports->has_local;
     ports_close_listeners(ports);
+    if (has_local)
+        unlink(config->submission_socket);
     if (ports->control >= 0) {
         unlink(config->control_socket);
         close(ports->control);

@@ -1,6 +1,6 @@
 /* The listening sockets, which the supervisor binds and keeps open, so that nobody is refused
  * while a child is started again: one TCP socket for each worker and listener, and the Unix
- * sockets of mailbox and control. */
+ * sockets of mailbox, control and local submission. */
 #pragma once
 
 #include "daemon/config.h"
@@ -10,6 +10,7 @@ struct ports {
     unsigned workers;
     size_t listener_count;
     int listeners[CONFIG_WORKER_LIMIT][CONFIG_LISTENER_LIMIT];
+    bool has_local;       /* one of the listeners is the Unix socket for submission */
     int mailbox, control; /* mailbox -1: local mail goes elsewhere */
 };
 

@@ -1,5 +1,7 @@
 #include "mail/trace.h"
 
+#include <inttypes.h>
+
 #include "base/id.h"
 #include "mail/address.h"
 #include "mail/date.h"
@@ -25,13 +27,20 @@ static void add_helo(struct buf *out, struct bytes helo, enum address_charset ch
     }
 }
 
-/* "(name [address])" or "([address])", as two words where there is a name. A client that has no
- * such address (a local socket) is not named. */
+/* "(name [address])" or "([address])", as two words where there is a name; "(uid 1000)" for a
+ * program on this host. Any other client without an address is not named. */
 static void fold_client(struct fold *fold, struct buf *word, const struct trace *trace)
 {
     struct bytes client = trace->envelope->client;
     bool has_name = domain_is_valid(trace->reverse_name, ADDRESS_ASCII);
+    uint64_t uid;
     buf_clear(word);
+    if (bytes_starts(client, BYTES("uid:")) && scan_u64(bytes_from(client, 4), UINT32_MAX, &uid)) {
+        fold_word(fold, BYTES("(uid"));
+        buf_addf(word, "%" PRIu64 ")", uid);
+        fold_word(fold, buf_view(word));
+        return;
+    }
     buf_add_byte(word, '(');
     buf_add(word, bytes_find(client, ':') < client.len ? BYTES("[IPv6:") : BYTES("["));
     buf_add(word, client);

@@ -173,7 +173,7 @@ static void configurations_are_good(void **state)
         if (!config)
             fail_msg("%s: %.*s", good_rows[i].words, BYTES_ARGS(buf_view(&problems)));
         assert_string_equal(config->hostname, plan.hostname);
-        assert_int_equal(config->listener_count, 3);
+        assert_int_equal(config->listener_count, 4); /* and the local one */
         for (size_t j = 0; j < 3; j++) {
             assert_string_equal(config->listeners[j].host, "127.0.0.1");
             assert_true(config->listeners[j].port > plan.port_offset);
@@ -207,7 +207,7 @@ static void configurations_of_hosts_are_good(void **state)
         if (!config)
             fail_msg("%s: %.*s", host_rows[i].words, BYTES_ARGS(buf_view(&problems)));
         assert_string_equal(config->hostname, plan.hostname);
-        assert_int_equal(config->listener_count, plan.has_ipv6 ? 6 : 3);
+        assert_int_equal(config->listener_count, plan.has_ipv6 ? 7 : 4); /* and the local one */
         assert_int_equal(config->listeners[0].port, 25 + plan.port_offset);
         assert_string_equal(config->spool.path, plan.folder ? "/x/spool" : "/var/spool/postrider");
         assert_string_equal(config->mailbox_root,

@@ -266,7 +266,8 @@ static const struct {
      "c.yaml:2: \"listen\" takes a list: [first, second]\n"
      "c.yaml:3: \"workers\" takes a number from 1 to 32, not \"0\"\n"
      "c.yaml:4: unknown key \"x\"; known are: hostname, listen, domains, deliver, verify, relay, "
-     "routes, outbound, resolver, spool, run, accounts, keys, auth, oauth, user, workers, log, "
+     "routes, outbound, resolver, spool, run, submission_socket, accounts, keys, auth, oauth, "
+     "user, workers, log, "
      "trace, limits, queue, tls\n"},
 };
 
@@ -387,7 +388,7 @@ static void defaults_are_set(void **state)
     assert_null(config->user);
     assert_int_equal(config->log_level, LOG_INFO);
     assert_int_equal(config->log_format, LOG_LOGFMT);
-    assert_int_equal(config->listener_count, 1);
+    assert_int_equal(config->listener_count, 2); /* and the local one */
     assert_int_equal(config->listeners[0].port, 2525);
     assert_string_equal(config->listeners[0].host, "127.0.0.1");
     assert_int_equal(smtp->role, ROLE_MX);
@@ -447,7 +448,7 @@ static void all_keys_are_read(void **state)
 {
     struct config *config = parse_good(full_text);
     struct ip ip;
-    assert_int_equal(config->listener_count, 3);
+    assert_int_equal(config->listener_count, 4); /* and the local one */
     assert_string_equal(config->listeners[1].host, "::");
     assert_int_equal(config->listeners[2].role, ROLE_SUBMISSION);
     assert_int_equal(config->listeners[2].smtp.hold_limit_ms, 86400000);
