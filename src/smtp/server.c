@@ -248,10 +248,30 @@ static void take_line(struct smtp_server *server, struct bytes line)
         server_command(server, line);
 }
 
+/* A TLS record's first byte (RFC 8446, 5.1), which begins no command. */
+enum { TLS_HANDSHAKE = 22 };
+
+/* The commonest wrong setting of a mail program. What it is told it cannot show, so the log has to
+ * know. */
+static void refuse_tls(struct smtp_server *server)
+{
+    server_refuse(server, BYTES("TLS"),
+                  (struct smtp_answer){
+                      554, BYTES("5.5.1"),
+                      BYTES("TLS does not begin at once here; use STARTTLS, or the port for TLS "
+                            "from the first byte on (465)")});
+    server_end(server);
+}
+
 static enum progress read_line(struct smtp_server *server)
 {
     if (!server->input.len)
         return PROGRESS_NONE;
+    if (server->input.at[0] == TLS_HANDSHAKE && !server->helo_owned.len && !server->line.len &&
+        !server->line_is_swallowed) {
+        refuse_tls(server);
+        return PROGRESS;
+    }
     size_t newline = bytes_find(server->input, '\n');
     bool has_newline = newline < server->input.len;
     struct bytes piece = bytes_sub(server->input, 0, newline + 1);

@@ -689,6 +689,21 @@ static void bytes_behind_starttls_end_the_session(void **state)
     driver_done(&driver);
 }
 
+/* A mail program that is set to TLS from the first byte on, at a port that is not. */
+static void a_handshake_for_nobody_is_told(void **state)
+{
+    struct bytes verb, text;
+    int code;
+    struct driver driver;
+    driver_init(&driver, &plain);
+    buf_clear(&driver.trace);
+    feed(&driver, (struct bytes){(const uint8_t *)"\x16\x03\x01\x02\0\n\x01", 7});
+    assert_true(smtp_server_refused(driver.smtp, &verb, &code, &text));
+    assert_true(bytes_equal(verb, BYTES("TLS")) && code == 554);
+    assert_int_equal(smtp_server_step(driver.smtp), SERVER_CLOSE);
+    driver_done(&driver);
+}
+
 /* The same bytes a little later, when the 220 is out already. */
 static void bytes_before_the_handshake_end_the_session(void **state)
 {
@@ -802,6 +817,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(refusals_are_told_once),
         cmocka_unit_test(every_refusal_is_told),
         cmocka_unit_test(bytes_behind_starttls_end_the_session),
+        cmocka_unit_test(a_handshake_for_nobody_is_told),
         cmocka_unit_test(bytes_before_the_handshake_end_the_session),
         cmocka_unit_test(a_handshake_has_its_time),
         cmocka_unit_test(text_is_not_copied),
