@@ -14,11 +14,12 @@ struct bytes journal_line_words(struct bytes line)
     return bytes_from(line, bytes_find(line, ' '));
 }
 
+/* Asked of every byte of a journal: a bit for each of the 128 of ASCII, the lowest first, set for
+ * letters, digits, and . _ - + @ : */
 static bool is_word_byte(uint8_t byte)
 {
-    if (ascii_is_alpha(byte) || ascii_is_digit(byte) || byte >= 0x80)
-        return true;
-    return byte == '.' || byte == '_' || byte == '-' || byte == '+' || byte == '@' || byte == ':';
+    static const uint64_t low = UINT64_C(0x07FF680000000000), high = UINT64_C(0x07FFFFFE87FFFFFF);
+    return byte >= 0x80 || (byte < 64 ? low >> byte : high >> (byte - 64)) & 1;
 }
 
 static bool is_number(struct bytes name)
@@ -74,8 +75,10 @@ bool journal_word_name(struct bytes word, size_t *place, struct bytes *name)
         return false;
     for (size_t i = *place; i < word.len; i++) {
         uint8_t before = word.at[i - 1];
+        if (before != '@' && before != '.')
+            continue;
         struct bytes rest = bytes_from(word, i);
-        if (before != '@' && (before != '.' || bytes_find(rest, '.') == rest.len))
+        if (before == '.' && bytes_find(rest, '.') == rest.len)
             continue;
         *place = i + 1;
         *name = rest;
@@ -99,7 +102,7 @@ uint64_t journal_name_hash(struct bytes name)
     uint8_t lower[HASHED_MOST];
     size_t len = name.len < sizeof lower ? name.len : sizeof lower;
     for (size_t i = 0; i < len; i++)
-        lower[i] = ascii_lower(name.at[i]);
+        lower[i] = name.at[i] >= 'A' && name.at[i] <= 'Z' ? name.at[i] | 0x20 : name.at[i];
     return hash_bytes((struct bytes){lower, len}, 0);
 }
 
