@@ -208,7 +208,11 @@ static EVP_PKEY *read_key(int folder_fd, const char *path, struct error *err)
     fclose(file);
     ERR_clear_error();
     if (!pkey)
-        error_set(err, 0, "%s: it holds no private key in PEM without a passphrase", path);
+        error_set(err, 0,
+                  "%s: it holds no private key in PEM without a passphrase; name the file that "
+                  "begins with "
+                  "-----BEGIN PRIVATE KEY-----",
+                  path);
     return pkey;
 }
 

@@ -531,7 +531,8 @@ static int dispatch(struct options *options, bool is_help)
     if (!takes_all(command, options))
         return EXIT_USAGE;
     if (options->word_count < command->least_words || options->word_count > command->most_words) {
-        fprintf(stderr, "usage: postrider %s %s\n", command->name, command->usage);
+        fprintf(stderr, "postrider: %s takes %s; see: postrider %s --help\n", command->name,
+                command->usage[0] ? command->usage : "no arguments", command->name);
         return EXIT_USAGE;
     }
     return command->run(options);

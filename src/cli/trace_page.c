@@ -157,7 +157,7 @@ static void print_advice(struct trace_page *page, struct bytes line)
     if (!advice)
         return;
     for (size_t i = 0; i < page->given_count; i++)
-        if (page->given[i] == advice)
+        if (strcmp(page->given[i], advice) == 0)
             return;
     if (page->given_count < COUNT(page->given))
         page->given[page->given_count++] = advice;
@@ -211,6 +211,8 @@ static const char *outcome_of(const struct trace_story *story, const struct trac
         return "refused";
     if (!story->id && (count_events(story, "refused") || count_events(story, "login-failed")))
         return "refused";
+    if (!story->id && count_events(story, "tls-failed"))
+        return "no TLS";
     *paint = delivered ? PAINT_GREEN : PAINT_NONE;
     return delivered ? "delivered" : NULL;
 }

@@ -35,7 +35,8 @@ void trace_story_add(struct trace_story *story, struct bytes line)
 static int rank(const struct trace_line *line)
 {
     struct bytes event = trace_field_raw(line->text, BYTES("event"));
-    if (bytes_equal(event, BYTES("tls")) || bytes_equal(event, BYTES("login")))
+    if (bytes_equal(event, BYTES("tls")) || bytes_equal(event, BYTES("login")) ||
+        bytes_equal(event, BYTES("login-failed")))
         return 0;
     if (bytes_equal(event, BYTES("mailbox-stored")))
         return 2;

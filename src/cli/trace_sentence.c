@@ -39,7 +39,7 @@ static const struct {
      "the connection to {lane}[ at {host!lane}] ended before it: {reason}; by another now"},
     {"connect-failed", "could not connect to {lane}[ at {host!lane}]: {reason}"},
     {"host-failed", "{host|a host} of {lane} cannot be used, and the next one is tried: {reason}"},
-    {"resolve-failed", "mail for {domain} has nowhere to go: {reason}[ ({status})]"},
+    {"resolve-failed", "there is no way for mail to {domain}: {reason}[ ({status})]"},
     {"secured", "connected to {host} in TLS, {level} ({by}): {version} {cipher}[, {certificate}]"},
     {"in-clear", "connected to {host} without TLS: {reason}"},
     {"tls-failed",

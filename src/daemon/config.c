@@ -643,7 +643,11 @@ struct config *config_load(const char *path, struct buf *problems)
     char *folder;
     struct error err;
     if (!config_read(path, &text, &folder, &err)) {
-        buf_addf(problems, "%s\n", err.text);
+        buf_addf(problems, "%s%s\n", err.text,
+                 err.os == ENOENT   ? "; name the configuration by --config FILE, or make one: "
+                                      "postrider init"
+                 : err.os == EACCES ? "; run this as root or as the server's user"
+                                    : "");
         return NULL;
     }
     struct config *config = config_parse(buf_view(&text), path, folder, problems);

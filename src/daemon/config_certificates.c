@@ -222,7 +222,8 @@ static bool check(const struct config_certificate *certificate, struct buf *chai
         return false;
     if (has_key(buf_view(chain)))
         return error_set(err, 0,
-                         "%s: it holds a private key too; put that in a file of its own, as only "
+                         "%s: it holds a private key; put that in a file of its own, which tls.key "
+                         "names, as only "
                          "the keeper is to see it",
                          certificate->certificate);
     return look_apart(certificate, buf_view(chain), warning, err);
@@ -239,7 +240,11 @@ bool config_read_certificates(struct config *config, struct buf *problems, struc
         if (check(certificate, &chain, &warning, &err)) {
             config_set_certificate(config, i, buf_view(&chain));
         } else {
-            buf_addf(problems, "%s:%u: \"tls\": %s\n", config->path, certificate->line, err.text);
+            buf_addf(problems, "%s:%u: \"tls\": %s%s\n", config->path, certificate->line, err.text,
+                     err.os == ENOENT   ? "; write where it is: relative paths begin at the "
+                                          "configuration's folder"
+                     : err.os == EACCES ? "; run this as root, which reads keys for the keeper"
+                                        : "");
             is_good = false;
         }
         if (warning.text[0] && warnings)

@@ -39,7 +39,9 @@ bool config_read_keyring(struct config *config, struct buf *problems)
     if (is_good && text.len)
         is_good = config_set_keyring(config, buf_view(&text), &err);
     if (!is_good)
-        buf_addf(problems, "%s; mend it, or restore it from a backup\n", err.text);
+        buf_addf(problems, "%s; %s\n", err.text,
+                 err.os ? "look at its rights, and at spool.path and keys"
+                        : "mend it, or restore it from a backup");
     buf_done(&text);
     return is_good;
 }

@@ -142,7 +142,8 @@ static void add_listener(struct schema *schema, struct draft *draft,
                     (listener->auth == AUTH_BY_ROLE && listener->role == DRAFT_SUBMISSION)};
     for (size_t i = 0; i < config->listener_count; i++)
         if (is_same_place(&draft->listeners[i], &result)) {
-            schema_problem(schema, line, "\"%.80s\" is taken by the listener in line %u",
+            schema_problem(schema, line,
+                           "\"%.80s\" is taken by the listener in line %u; write another port",
                            listener->address.at, draft->listener_lines[i]);
             return;
         }

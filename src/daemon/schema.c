@@ -46,6 +46,29 @@ static void begin_parser(yaml_parser_t *parser, struct bytes text)
     yaml_parser_set_input_string(parser, text.len ? text.at : (const uint8_t *)"", text.len);
 }
 
+/* What is behind the commonest of libyaml's words. */
+static const char *yaml_remedy(const yaml_parser_t *parser)
+{
+    static const struct {
+        const char *context, *problem, *remedy;
+    } rows[] = {
+        {"", "found character that cannot start any token",
+         "; indent by spaces, not by tabs, and put what begins with @, ` or % in quotes"},
+        {"quoted scalar", "", "; a quote is not closed, in this line or above it"},
+        {"flow", "", "; a [ or { is not closed, or a comma is missing"},
+        {"block mapping", "", "; keys of one mapping begin in one column"},
+        {"simple key", "", "; a key needs a colon and a space behind it"},
+        {"", "mapping values are not allowed in this context",
+         "; keys of one mapping begin in one column, and a value with a colon stands in quotes"},
+    };
+    const char *context = parser->context ? parser->context : "";
+    const char *problem = parser->problem ? parser->problem : "";
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if (strstr(context, rows[i].context) && strstr(problem, rows[i].problem))
+            return rows[i].remedy;
+    return "";
+}
+
 static bool report_parser(struct schema *schema, const yaml_parser_t *parser)
 {
     unsigned line = (unsigned)parser->problem_mark.line + 1;
@@ -54,8 +77,8 @@ static bool report_parser(struct schema *schema, const yaml_parser_t *parser)
         schema_problem(schema, 0, "not a YAML text at byte %zu: %s", parser->problem_offset,
                        problem);
     else
-        schema_problem(schema, line, "not YAML: %s%s%s", parser->context ? parser->context : "",
-                       parser->context ? ", " : "", problem);
+        schema_problem(schema, line, "not YAML: %s%s%s%s", parser->context ? parser->context : "",
+                       parser->context ? ", " : "", problem, yaml_remedy(parser));
     return false;
 }
 
@@ -490,8 +513,9 @@ void schema_map(struct schema *schema, yaml_node_t *node, const struct schema_ta
         if (!key) {
             report_unknown(schema, table, &name);
         } else if (seen[number]) {
-            schema_problem(schema, name.line, "\"%s\" is given twice; the first is in line %u",
-                           key->name, seen[number]);
+            schema_problem(schema, name.line,
+                           "\"%s\" is given twice; the first is in line %u: keep one", key->name,
+                           seen[number]);
         } else {
             seen[number] = name.line;
             read_key(schema, table, key, value, target);

@@ -102,8 +102,11 @@ static bool take_lock(struct ground *ground, const char *spool, struct error *er
         if (os != EWOULDBLOCK && os != EINTR)
             error_set(err, os, "lock %s", path);
         else if (holder)
-            error_set(err, 0, "another server (process %d) runs with the spool %s", (int)holder,
-                      spool);
+            error_set(err, 0,
+                      "another server (process %d) runs with the spool %s; end it first by: "
+                      "postrider stop, or give "
+                      "this one a spool of its own",
+                      (int)holder, spool);
         else if (is_late)
             error_set(err, 0, "processes of an earlier server still use the spool %s", spool);
         else {

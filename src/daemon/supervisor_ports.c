@@ -60,7 +60,14 @@ static int bind_tcp(const struct config_listener *listener, bool is_shared, stru
         close(fd);
     error_set(err, os, "listen on %s", listener->address);
     if (os == EADDRINUSE)
-        error_set(err, 0, "listen on %s: another program has this port", listener->address);
+        error_set(err, 0,
+                  "listen on %s: another program has this port; see which by: ss -ltnp sport = :%u",
+                  listener->address, listener->port);
+    if (os == EADDRNOTAVAIL)
+        error_set(err, 0,
+                  "listen on %s: this host does not have that address; see which it has by: ip "
+                  "address, or write 0.0.0.0 or [::] for all",
+                  listener->address);
     if (os == EACCES)
         error_set(err, 0, "listen on %s: not allowed; start as root, or use a port above 1023",
                   listener->address);

@@ -424,7 +424,7 @@ def test_bad_certificates_are_problems(alone, certificates, tmp_path):
         (rsa.certificate, ec.key, "the key is not the certificate's"),
         (certificates["expired"].certificate, certificates["expired"].key,
          "the certificate has expired; renew it"),
-        (both, rsa.key, "it holds a private key too"),
+        (both, rsa.key, "it holds a private key"),
     ]
     for certificate, key, problem in rows:
         alone.config["tls"] = {"certificate": str(certificate), "key": str(key)}

@@ -27,10 +27,11 @@ static const struct {
      "c.yaml:1: the file is a mapping of keys, not a list\n"
      "c.yaml: \"hostname\" is missing; write hostname: mx.example.org\n"},
     {"not YAML", "hostname: [a\n",
-     "c.yaml:2: not YAML: while parsing a flow sequence, did not find expected ',' or ']'\n"},
+     "c.yaml:2: not YAML: while parsing a flow sequence, did not find expected ',' or ']'; a [ or "
+     "{ is not closed, or a comma is missing\n"},
     {"tab", "hostname:\n\t- a\n",
      "c.yaml:2: not YAML: while scanning for the next token, found character that cannot start "
-     "any token\n"},
+     "any token; indent by spaces, not by tabs, and put what begins with @, ` or % in quotes\n"},
     {"two documents", GOOD "---\nhostname: b\n",
      "c.yaml:3: a second document begins; write one only\n"},
     {"deep", "hostname: [[[[[[[[[[[[[[[[[[[[a]]]]]]]]]]]]]]]]]]]]\n",
@@ -58,7 +59,7 @@ static const struct {
     {"unknown", GOOD "log: {colour: yes}\n",
      "c.yaml:3: unknown key \"colour\" in \"log\"; known are: level, format\n"},
     {"twice", GOOD "hostname: b\n",
-     "c.yaml:3: \"hostname\" is given twice; the first is in line 1\n"},
+     "c.yaml:3: \"hostname\" is given twice; the first is in line 1: keep one\n"},
     {"no value", GOOD "user:\n",
      "c.yaml:3: \"user\" has no value; write one or leave the key out\n"},
     {"list for text", GOOD "user: [a]\n", "c.yaml:3: \"user\" takes a single value, not a list\n"},
@@ -96,7 +97,7 @@ static const struct {
      "\"[::]:25\", not \"::1:25\"\n"},
     {"same place twice",
      "hostname: a.b\nlisten:\n - address: \"127.0.0.1:25\"\n - address: \"0.0.0.0:25\"\n",
-     "c.yaml:4: \"0.0.0.0:25\" is taken by the listener in line 3\n"},
+     "c.yaml:4: \"0.0.0.0:25\" is taken by the listener in line 3; write another port\n"},
     {"listener without address", "hostname: a.b\nlisten: [{role: mx}]\n",
      "c.yaml:2: the listener has no address; write address: \"0.0.0.0:25\"\n"},
     {"role", "hostname: a.b\nlisten: [{address: \"1.2.3.4:25\", role: lmtp}]\n",
@@ -679,8 +680,10 @@ static void a_missing_file_is_said(void **state)
     struct buf problems;
     buf_init(&problems, 4096);
     assert_null(config_load("/nonexistent/c.yaml", &problems));
-    assert_true(bytes_equal(buf_view(&problems),
-                            BYTES("/nonexistent/c.yaml: No such file or directory\n")));
+    assert_true(
+        bytes_equal(buf_view(&problems),
+                    BYTES("/nonexistent/c.yaml: No such file or directory; name the configuration "
+                          "by --config FILE, or make one: postrider init\n")));
     buf_done(&problems);
 }
 
@@ -858,7 +861,8 @@ static void files_of_certificates_are_read(void **state)
     assert_false(config_read_certificates(config, &problems, NULL));
     assert_true(
         bytes_equal(buf_view(&problems),
-                    BYTES("c.yaml:3: \"tls\": /nowhere/a.pem: No such file or directory\n")));
+                    BYTES("c.yaml:3: \"tls\": /nowhere/a.pem: No such file or directory; write "
+                          "where it is: relative paths begin at the configuration's folder\n")));
     config_set_certificate(config, 0, BYTES("chain"));
     config_set_certificate(config, 1, BYTES("no place for it"));
     assert_true(bytes_equal(config->tls.certificates[0].chain, BYTES("chain")));
