@@ -347,7 +347,7 @@ def no_word(ground):
 
 @mistake(PART, "No configuration where it is looked for")
 def no_file(ground):
-    return ground.run("check", "--config", "/etc/postrider/postrider.yml")
+    return ground.run("queue", "list", "--config", "/etc/postrider/postrider.yml")
 
 
 # --- The configuration ----------------------------------------------------------------------------
