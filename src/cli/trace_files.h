@@ -35,6 +35,6 @@ void trace_files_select(struct trace_files *files, const struct bytes *words, si
 /* Walks the selected blocks, the newest first: start with *place 0. NULL at the end. */
 const struct trace_block *trace_files_next(const struct trace_files *files, size_t *place);
 /* Bytes of all blocks, and of those that are selected. */
-uint64_t trace_files_bytes(const struct trace_files *files, bool is_selected);
+uint64_t trace_files_bytes(const struct trace_files *files, bool is_of_selected);
 /* Walks the journals that are being written. */
 bool trace_files_tail(const struct trace_files *files, size_t *place, struct trace_tail *out);
