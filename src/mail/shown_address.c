@@ -41,11 +41,11 @@ static int hex_value(uint8_t byte)
 static void add_quoted(struct buf *out, struct bytes text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        bool is_coded = text.at[i] == '=' && i + 2 < text.len && hex_value(text.at[i + 1]) >= 0 &&
-                        hex_value(text.at[i + 2]) >= 0;
-        if (is_coded) {
-            buf_add_byte(out,
-                         (uint8_t)(hex_value(text.at[i + 1]) << 4 | hex_value(text.at[i + 2])));
+        bool is_coded = text.at[i] == '=' && i + 2 < text.len;
+        int high = is_coded ? hex_value(text.at[i + 1]) : -1;
+        int low = is_coded ? hex_value(text.at[i + 2]) : -1;
+        if (high >= 0 && low >= 0) {
+            buf_add_byte(out, (uint8_t)(high << 4 | low));
             i += 2;
         } else {
             buf_add_byte(out, text.at[i] == '_' ? ' ' : text.at[i]);
