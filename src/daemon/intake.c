@@ -15,6 +15,7 @@
 #include "mail/header.h"
 #include "mail/submission.h"
 #include "mail/trace.h"
+#include "mail/transfer.h"
 #include "policy/forged.h"
 
 /* What an envelope of EXPANSION_LIMIT recipients times recipients allowed can need at most. */
@@ -44,16 +45,17 @@ struct intake {
     bool has_header;
     size_t body_skip; /* bytes of the body's front that `section` replaces */
     struct buf section;
-    bool is_whole;              /* all of the text is in memory */
-    bool is_7bit;               /* it was encoded to be signed */
-    bool is_recodable;          /* it may be once it is complete, when it lies in a file */
-    bool has_blank;             /* `section` ends in the blank line */
-    struct recoding *recoding;  /* NULL: none under way */
-    struct smtp_answer refusal; /* code 0: none */
-    struct signing *signing;    /* NULL: nobody's to sign, or done */
-    struct sealing *sealing;    /* NULL: none under way */
-    struct buf signatures;      /* fields for the front of the section, ARC's too */
-    const char *rule;           /* of the refusal */
+    bool is_whole;               /* all of the text is in memory */
+    bool is_7bit;                /* it was encoded to be signed */
+    bool is_recodable;           /* it may be once it is complete, when it lies in a file */
+    bool has_blank;              /* `section` ends in the blank line */
+    struct transfer_lines lines; /* of what is to be signed */
+    struct recoding *recoding;   /* NULL: none under way */
+    struct smtp_answer refusal;  /* code 0: none */
+    struct signing *signing;     /* NULL: nobody's to sign, or done */
+    struct sealing *sealing;     /* NULL: none under way */
+    struct buf signatures;       /* fields for the front of the section, ARC's too */
+    const char *rule;            /* of the refusal */
     /* A write of the body on another thread. */
     enum spool_body_write how;
     bool was_written;
@@ -190,31 +192,18 @@ static void fix_submission(struct intake *intake, struct bytes section)
     buf_done(&honest);
 }
 
-/* What is to be signed goes out in seven bits, as a host on the way that takes no more would break
- * the signature (RFC 6376, 5.3). Appends the whole text; false: it is so already, or has no such
- * form, and is signed as it is. */
+/* What is to be signed goes out in seven bits, and in lines that all take, as a host on the way
+ * that takes no more would break the signature (RFC 6376, 5.3). Appends the whole text; false: it
+ * is so already, or has no such form, and is signed as it is. */
 static bool encode(const struct intake *intake, struct bytes section, struct bytes body,
                    struct buf *out)
 {
     static const struct downgrade_goal goal = {.body = BODY_7BIT};
     const struct envelope *envelope = smtp_server_transaction(session_smtp(intake->session));
-    bool is_7bit =
-        envelope->body != BODY_BINARYMIME && bytes_is_ascii(section) && bytes_is_ascii(body);
-    if (is_7bit)
-        return false;
     const struct bytes parts[] = {section, BYTES("\r\n"), body};
-    struct downgrade *downgrade = downgrade_new(&goal);
-    for (size_t i = 0; i < COUNT(parts); i++)
-        downgrade_scan(downgrade, parts[i]);
-    bool is_good = downgrade_decide(downgrade) == DOWNGRADE_GOOD;
-    if (is_good) {
-        downgrade_begin(downgrade);
-        for (size_t i = 0; i < COUNT(parts); i++)
-            downgrade_write(downgrade, parts[i], out);
-        downgrade_end(downgrade, out);
-    }
-    downgrade_free(downgrade);
-    return is_good;
+    bool is_fit = envelope->body != BODY_BINARYMIME && bytes_is_ascii(section) &&
+                  bytes_is_ascii(body) && !intake->lines.has_long;
+    return !is_fit && downgrade_whole(&goal, parts, COUNT(parts), out);
 }
 
 /* Is the section one that can be signed? If not, the message is refused: no key ever could. */
@@ -252,6 +241,8 @@ static void begin_signing(struct intake *intake, struct bytes section, struct by
     intake->signing = signing_new(intake->worker, intake->generation, section);
     if (!intake->signing || !check_fields(intake))
         return;
+    transfer_measure(&intake->lines, section);
+    transfer_measure(&intake->lines, body);
     buf_init(&text, SIZE_MAX);
     if (intake->is_whole && encode(intake, section, body, &text) &&
         header_end(buf_view(&text), &length)) {
@@ -332,8 +323,10 @@ static void begin_write(struct intake *intake, enum spool_body_write how)
 
 bool intake_text(struct intake *intake, struct bytes text)
 {
-    if (intake->signing)
+    if (intake->signing) {
         signing_add(intake->signing, text);
+        transfer_measure(&intake->lines, text);
+    }
     /* Refused already: the rest is read to its end and forgotten. */
     if (intake->refusal.code)
         return true;
@@ -708,7 +701,8 @@ static bool needs_recoding(const struct intake *intake)
 {
     const struct envelope *envelope = smtp_server_transaction(session_smtp(intake->session));
     return intake->is_recodable && spool_body_has_file(intake->body) &&
-           (envelope->body != BODY_7BIT || !bytes_is_ascii(buf_view(&intake->section)));
+           (envelope->body != BODY_7BIT || intake->lines.has_long ||
+            !bytes_is_ascii(buf_view(&intake->section)));
 }
 
 static void sign_text(struct intake *intake)

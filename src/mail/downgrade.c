@@ -397,3 +397,20 @@ void downgrade_end(struct downgrade *downgrade, struct buf *out)
         write_event(downgrade, event, &piece, out);
     } while (event != MIME_END);
 }
+
+bool downgrade_whole(const struct downgrade_goal *goal, const struct bytes *parts, size_t count,
+                     struct buf *out)
+{
+    struct downgrade *downgrade = downgrade_new(goal);
+    for (size_t i = 0; i < count; i++)
+        downgrade_scan(downgrade, parts[i]);
+    bool is_good = downgrade_decide(downgrade) == DOWNGRADE_GOOD;
+    if (is_good) {
+        downgrade_begin(downgrade);
+        for (size_t i = 0; i < count; i++)
+            downgrade_write(downgrade, parts[i], out);
+        downgrade_end(downgrade, out);
+    }
+    downgrade_free(downgrade);
+    return is_good;
+}

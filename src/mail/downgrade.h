@@ -48,3 +48,8 @@ enum { DOWNGRADE_GROWTH = ASCII_FIELD_GROWTH };
 void downgrade_begin(struct downgrade *downgrade);
 void downgrade_write(struct downgrade *downgrade, struct bytes text, struct buf *out);
 void downgrade_end(struct downgrade *downgrade, struct buf *out);
+
+/* Both passes over a text that is in memory, as `count` parts. True: it is appended in its new
+ * form. False: it has none, and nothing is. */
+MUST_CHECK bool downgrade_whole(const struct downgrade_goal *goal, const struct bytes *parts,
+                                size_t count, struct buf *out);

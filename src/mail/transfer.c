@@ -220,3 +220,19 @@ void transfer_end(struct transfer_writer *writer, struct buf *out)
         return;
     }
 }
+
+void transfer_measure(struct transfer_lines *lines, struct bytes text)
+{
+    while (text.len) {
+        size_t end = bytes_find(text, '\n');
+        bool has_end = end < text.len;
+        bool has_cr = end ? text.at[end - 1] == '\r' : lines->has_cr;
+        lines->length += end;
+        if (lines->length - has_cr > TRANSFER_LINE_MOST && (has_end || !has_cr))
+            lines->has_long = true;
+        lines->has_cr = has_cr && !has_end;
+        if (has_end)
+            lines->length = 0;
+        text = bytes_from(text, end + 1);
+    }
+}

@@ -34,3 +34,12 @@ void transfer_init(struct transfer_writer *writer, enum transfer_form form);
 void transfer_add(struct transfer_writer *writer, struct buf *out, struct bytes run);
 /* The content ends: appends what was held. No line end is added. */
 void transfer_end(struct transfer_writer *writer, struct buf *out);
+
+/* Are there lines over TRANSFER_LINE_MOST in a text? Zeroes begin. */
+struct transfer_lines {
+    size_t length; /* of the line under way */
+    bool has_cr;   /* that is its last byte */
+    bool has_long;
+};
+/* The next piece of the text. */
+void transfer_measure(struct transfer_lines *lines, struct bytes text);

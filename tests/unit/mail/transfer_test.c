@@ -95,8 +95,40 @@ static void test_lines(void **state)
     }
 }
 
+/* Lines of so many bytes, with CRLF behind each but the last; fed whole and byte by byte. */
+static void long_lines_are_seen(void **state)
+{
+    static const struct {
+        size_t lines[3], count;
+        bool want;
+    } cases[] = {
+        {{0}, 1, false},           {{998}, 1, false},      {{999}, 1, true},
+        {{998, 998}, 2, false},    {{0, 999, 1}, 3, true}, {{998, 1, 998}, 3, false},
+        {{500, 500, 0}, 3, false}, {{1, 1, 999}, 3, true},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct transfer_lines whole = {0}, pieces = {0};
+        struct buf text;
+        buf_init(&text, 10000);
+        for (size_t k = 0; k < cases[i].count; k++) {
+            for (size_t n = 0; n < cases[i].lines[k]; n++)
+                buf_add_byte(&text, 'x');
+            if (k + 1 < cases[i].count)
+                buf_add(&text, BYTES("\r\n"));
+        }
+        transfer_measure(&whole, buf_view(&text));
+        for (size_t n = 0; n < text.len; n++)
+            transfer_measure(&pieces, bytes_sub(buf_view(&text), n, 1));
+        if (whole.has_long != cases[i].want || pieces.has_long != cases[i].want)
+            fail_msg("%zu: %d %d", i, whole.has_long, pieces.has_long);
+        buf_done(&text);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_lines)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows),
+                                       cmocka_unit_test(long_lines_are_seen),
+                                       cmocka_unit_test(test_lines)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
