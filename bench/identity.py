@@ -234,4 +234,4 @@ def run(yard, options):
           " DNS is a Knot on this machine, and\nits answers are in the cache. OpenDKIM checks DKIM"
           " alone, with the key in a file. The processor's time is\nthat of the server's processes;"
           " load generator and sink share the machine's cores. One worker, where\nnothing else is"
-          " said; keys are in the keeper, which signs on two threads.")
+          " said; keys are in the keeper, which signs on a thread a core.")

@@ -21,7 +21,10 @@ enum {
     /* Where private keys lie: locked, and between pages that nobody may touch. */
     SECURE_HEAP = 2 << 20,
     SECURE_LEAST = 32,
-    QUICK_THREADS = 2,
+    /* For signatures: a thread a core. */
+    QUICK_THREADS_LEAST = 2,
+    QUICK_THREADS_MOST = 8,
+    QUICK_GROUP = 8,    /* 3 ms of RSA-2048 */
     QUICK_LIMIT = 4096, /* signatures that wait: seconds of work */
     SIGNATURE_LIMIT = 8192,
     /* Replies that a channel has not taken: then nothing more is read from it. */
@@ -389,8 +392,15 @@ static bool keeper_open(struct keeper *keeper, struct child *child, struct error
     if (!keeper->loop)
         return false;
     loop_on_turn(keeper->loop, on_turn, keeper);
-    keeper->quick = keeper_pool_new(keeper->loop, QUICK_THREADS, QUICK_LIMIT, QUICK_LIMIT,
-                                    child->config->queue.seed);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct keeper_pool_plan plan = {.threads = cores < QUICK_THREADS_LEAST  ? QUICK_THREADS_LEAST
+                                               : cores > QUICK_THREADS_MOST ? QUICK_THREADS_MOST
+                                                                            : (size_t)cores,
+                                    .group = QUICK_GROUP,
+                                    .limit = QUICK_LIMIT,
+                                    .source_limit = QUICK_LIMIT,
+                                    .seed = child->config->queue.seed};
+    keeper->quick = keeper_pool_new(keeper->loop, &plan);
     if (!keeper_login_open(keeper, err) || !keeper_usage_open(keeper, err))
         return false;
     keeper_directory_open(keeper);

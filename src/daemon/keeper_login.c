@@ -376,8 +376,12 @@ static bool make_decoy(struct keeper *keeper, struct error *err)
 bool keeper_login_open(struct keeper *keeper, struct error *err)
 {
     const struct config *config = keeper->child->config;
-    keeper->slow = keeper_pool_new(keeper->loop, slow_threads(), SLOW_LIMIT, SLOW_SOURCE_LIMIT,
-                                   config->queue.seed);
+    struct keeper_pool_plan plan = {.threads = slow_threads(),
+                                    .group = 1,
+                                    .limit = SLOW_LIMIT,
+                                    .source_limit = SLOW_SOURCE_LIMIT,
+                                    .seed = config->queue.seed};
+    keeper->slow = keeper_pool_new(keeper->loop, &plan);
     keeper->accounts = accounts_open(config->accounts_folder, err);
     if (!keeper->accounts)
         return false;

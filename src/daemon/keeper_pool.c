@@ -1,29 +1,32 @@
 #include "daemon/keeper_pool.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
-enum { THREADS_MOST = 8 };
+enum { THREADS_MOST = 8, GROUP_MOST = 8 };
 
 struct member {
     struct keeper_pool *pool;
     struct hand *hand;
-    struct keeper_task *task; /* NULL: idle */
+    struct keeper_task *tasks[GROUP_MOST];
+    size_t count; /* 0: idle */
 };
 
 struct keeper_pool {
     struct keeper_queue *queue;
     struct member members[THREADS_MOST];
-    size_t count, busy;
+    size_t count, busy, group;
 };
 
-struct keeper_pool *keeper_pool_new(struct loop *loop, size_t threads, size_t limit,
-                                    size_t source_limit, uint64_t seed)
+struct keeper_pool *keeper_pool_new(struct loop *loop, const struct keeper_pool_plan *plan)
 {
     struct keeper_pool *pool = NEW(struct keeper_pool);
-    pool->queue = keeper_queue_new(limit, source_limit, seed);
-    pool->count = threads < THREADS_MOST ? threads : THREADS_MOST;
+    ASSERT(plan->threads <= THREADS_MOST && plan->group >= 1 && plan->group <= GROUP_MOST);
+    pool->queue = keeper_queue_new(plan->limit, plan->source_limit, plan->seed);
+    pool->count = plan->threads;
+    pool->group = plan->group;
     for (size_t i = 0; i < pool->count; i++)
         pool->members[i] = (struct member){.pool = pool, .hand = hand_new(loop)};
     return pool;
@@ -42,7 +45,8 @@ void keeper_pool_free(struct keeper_pool *pool)
 static void member_run(void *context)
 {
     struct member *member = context;
-    member->task->run(member->task->context);
+    for (size_t i = 0; i < member->count; i++)
+        member->tasks[i]->run(member->tasks[i]->context);
 }
 
 static void step(struct keeper_pool *pool);
@@ -51,24 +55,39 @@ static void member_done(void *context)
 {
     struct member *member = context;
     struct keeper_pool *pool = member->pool;
-    struct keeper_task *task = member->task;
-    member->task = NULL;
+    struct keeper_task *tasks[GROUP_MOST];
+    size_t count = member->count;
+    memcpy(tasks, member->tasks, count * sizeof(struct keeper_task *));
+    member->count = 0;
     pool->busy--;
-    task->done(task->context);
+    /* The thread goes on while the loop answers. */
     step(pool);
+    for (size_t i = 0; i < count; i++)
+        tasks[i]->done(tasks[i]->context);
+}
+
+/* As many tasks as leave the other idle threads as many. */
+static void begin_group(struct member *member)
+{
+    struct keeper_pool *pool = member->pool;
+    size_t idle = pool->count - pool->busy;
+    size_t share = (keeper_queue_count(pool->queue) + idle - 1) / idle;
+    if (share > pool->group)
+        share = pool->group;
+    while (member->count < share)
+        member->tasks[member->count++] =
+            CONTAINER(keeper_queue_take(pool->queue), struct keeper_task, item);
+    if (member->count == 0)
+        return;
+    pool->busy++;
+    hand_job(member->hand, member_run, member_done, member);
 }
 
 static void step(struct keeper_pool *pool)
 {
-    for (size_t i = 0; i < pool->count; i++) {
-        struct member *member = &pool->members[i];
-        struct keeper_item *item = member->task ? NULL : keeper_queue_take(pool->queue);
-        if (!item)
-            continue;
-        member->task = CONTAINER(item, struct keeper_task, item);
-        pool->busy++;
-        hand_job(member->hand, member_run, member_done, member);
-    }
+    for (size_t i = 0; i < pool->count; i++)
+        if (pool->members[i].count == 0)
+            begin_group(&pool->members[i]);
 }
 
 bool keeper_pool_add(struct keeper_pool *pool, struct bytes source, struct keeper_task *task)

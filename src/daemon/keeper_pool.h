@@ -14,10 +14,14 @@ struct keeper_task {
     void *context;
 };
 
-/* At most limit tasks wait, source_limit of one source; as many more are under way as there are
- * threads. */
-struct keeper_pool *keeper_pool_new(struct loop *loop, size_t threads, size_t limit,
-                                    size_t source_limit, uint64_t seed);
+struct keeper_pool_plan {
+    size_t threads; /* at most 8 */
+    size_t group;   /* tasks that a thread takes at a time, when so many wait; at most 8.
+                       Short ones cost less so: loop and thread wake each other seldom */
+    size_t limit, source_limit; /* tasks that wait, in all and of one source */
+    uint64_t seed;
+};
+struct keeper_pool *keeper_pool_new(struct loop *loop, const struct keeper_pool_plan *plan);
 /* Nothing may wait or be under way. */
 void keeper_pool_free(struct keeper_pool *pool);
 /* False: too many wait, in all or of this source. */
