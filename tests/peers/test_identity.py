@@ -1,6 +1,7 @@
 """Is mail from whom it says: a real DNS with SPF, DKIM and DMARC records, messages signed by dkimpy, and
 what becomes of those that are not."""
 
+import contextlib
 import email
 import email.policy
 import json
@@ -12,7 +13,7 @@ import threading
 import pytest
 
 from letters import large, plain
-from nameserver import Knot
+from nameserver import Knot, Mute
 from peers import Script
 from server import binary, free_port, wait_for
 
@@ -268,6 +269,35 @@ def test_only_the_message_itself_waits(world):
         assert replies[0].startswith("250 ")
         verdict, = server.events("verdict")
         assert verdict["dmarc"] == verdict["spf"] == "temperror"
+
+
+def test_a_silent_name_holds_up_no_other(world):
+    """Others are checked by the same listener and the same DNS meanwhile; whoever stops the server
+    does not wait for it either."""
+    mute = Mute(world.names.port)
+    try:
+        server = world.server(names=mute.port, timeout="5m")
+        text = plain("waits", sender="a@silent.example")
+
+        def wait():
+            with contextlib.suppress(smtplib.SMTPException):  # its QUIT comes too late
+                send(server, text, "a@silent.example")
+
+        waits = threading.Thread(target=wait)
+        waits.start()
+        wait_for(lambda: mute.swallowed, 30)
+        for number in range(3):
+            other = world.sign(plain(f"goes on {number}", sender="boss@bank.example"))
+            assert send(server, other, "boss@bank.example", GOOD).startswith("250 ")
+        server.wait_messages("ann@example.org", 3)
+        assert len(server.events("verdict", spf="pass", dkim="pass", dmarc="pass")) == 3
+        assert waits.is_alive()
+        server.stop()
+        waits.join(30)
+        verdict, = server.events("verdict", spf="temperror", dmarc="temperror")
+        assert server.events("accepted", id=verdict["id"])
+    finally:
+        mute.stop()
 
 
 def test_what_is_let_through(world):
