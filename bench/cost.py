@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 from contenders import Postrider
+from identity import DOMAIN, OURS, Bed, Relay
 from loads import SIZE, bench_relay, bench_send
 from server import ROOT, binary, free_port, wait_for
 from yard import note, print_table
@@ -32,16 +33,32 @@ def deliver(peer, sink, messages):
     wait_for(lambda: peer.new.exists() and len(os.listdir(peer.new)) >= messages, 600)
 
 
+def accept_checked(peer, sink, messages):
+    bench_send(peer.outside, f"b@{OURS}", messages,
+               words=["--from", f"ann@{DOMAIN}", "--letter", peer.bed.letters["4 KiB", "rsa"]])
+
+
+def accept_signed(peer, sink, messages):
+    bench_send(peer.inside, "b@z.example", messages, host="[::1]",
+               words=["--from", f"bob@{OURS}", "--letter", peer.bed.submitted])
+
+
 # name; what is done; which process; the folder that it may write to
 MEASURES = [
     ("accept", accept, "worker", "spool/0"),
+    ("accept, all checks, RSA-2048", accept_checked, "worker", "spool/0"),
+    ("accept, signed by RSA-2048 and Ed25519", accept_signed, "worker", "spool/0"),
     ("accept and relay", relay, "worker", "spool/0"),
     ("accept and deliver: the worker", deliver, "worker", "spool/0"),
     ("accept and deliver: the mailbox process", deliver, "mailbox", "mail"),
 ]
 
 
-def make_server(folder, work, sink):
+def make_server(bed, folder, work, sink):
+    if work is accept_checked:
+        return Relay(bed, folder, [free_port(), free_port()], mode="enforce")
+    if work is accept_signed:
+        return Relay(bed, folder, [free_port(), free_port()], keys=["rsa", "ed25519"])
     return Postrider(folder, sink if work is relay else None)
 
 
@@ -66,13 +83,13 @@ exec {binary()} "$@"
     return path
 
 
-def instructions(yard, measure, messages):
+def instructions(yard, bed, measure, messages):
     """In all, and by function, of one process that did so many messages and ended."""
     _, work, process, place = measure
     sink = free_port()
-    peer = make_server(yard.fresh("callgrind"), work, sink)
+    peer = make_server(bed, yard.fresh("callgrind"), work, sink)
     place = peer.folder / place
-    place.mkdir(parents=True, mode=0o700)
+    place.mkdir(parents=True, mode=0o700, exist_ok=True)
     peer.environment = {
         "LD_PRELOAD": str(build_shim(peer.folder)),
         "EXEC_SHIM": str(write_wrapper(peer.folder / "wrapper", process, place))}
@@ -91,21 +108,21 @@ def instructions(yard, measure, messages):
     return found
 
 
-def difference(yard, measure, messages):
+def difference(yard, bed, measure, messages):
     """By function, for one message: what starting and ending cost goes out."""
-    few, many = (instructions(yard, measure, count) for count in (messages // 5, messages))
+    few, many = (instructions(yard, bed, measure, count) for count in (messages // 5, messages))
     extra = messages - messages // 5
     return {name: (many[name] - few.get(name, 0)) / extra for name in many}
 
 
-def print_instructions(yard, options):
+def print_instructions(yard, bed, options):
     missing = [name for name in ("valgrind", "callgrind_annotate", "cc") if not shutil.which(name)]
     if missing:
         print(f"\nInstructions a message: not measured, {', '.join(missing)} missing.")
         return
     lines = []
     for measure in MEASURES:
-        found = difference(yard, measure, MESSAGES // options.quicken)
+        found = difference(yard, bed, measure, MESSAGES // options.quicken)
         top = sorted(found.items(), key=lambda item: -item[1])[:TOP]
         lines.append([measure[0], f"{sum(found.values()):,.0f}",
                       ", ".join(f"{name} {count:,.0f}" for name, count in top)])
@@ -117,11 +134,11 @@ def print_instructions(yard, options):
 # --- System calls --------------------------------------------------------------------------------
 
 
-def system_calls(yard, measure, messages):
+def system_calls(yard, bed, measure, messages):
     """By name, of a process and its threads while it did so many messages."""
     _, work, process, _ = measure
     sink = free_port()
-    peer = make_server(yard.fresh("strace"), work, sink)
+    peer = make_server(bed, yard.fresh("strace"), work, sink)
     output = pathlib.Path(f"{peer.folder}/strace")
     peer.start()
     try:
@@ -140,13 +157,13 @@ def system_calls(yard, measure, messages):
             if name != "total"}
 
 
-def print_system_calls(yard, options):
+def print_system_calls(yard, bed, options):
     if not shutil.which("strace"):
         print("\nSystem calls a message: not measured, strace is missing.")
         return
     lines = []
     for measure in MEASURES:
-        found = system_calls(yard, measure, MESSAGES // options.quicken)
+        found = system_calls(yard, bed, measure, MESSAGES // options.quicken)
         top = sorted(found.items(), key=lambda item: -item[1])[:TOP]
         lines.append([measure[0], f"{sum(found.values()):.2f}",
                       ", ".join(f"{name} {count:.2f}" for name, count in top)])
@@ -156,5 +173,9 @@ def print_system_calls(yard, options):
 
 
 def run(yard, options):
-    print_instructions(yard, options)
-    print_system_calls(yard, options)
+    bed = Bed(yard.fresh("bed"))
+    try:
+        print_instructions(yard, bed, options)
+        print_system_calls(yard, bed, options)
+    finally:
+        bed.names.stop()

@@ -22,7 +22,7 @@ class Relay(Postrider):
     from ::1 is submitted. keys: those that sign what is submitted."""
 
     def __init__(self, bed, folder, sinks, mode="off", keys=(), workers=1):
-        self.outside, self.inside = free_port(), free_port()
+        self.bed, self.outside, self.inside = bed, free_port(), free_port()
         super().__init__(
             folder, listen=[{"address": f"127.0.0.1:{self.outside}", "role": "mx"},
                             {"address": f"[::1]:{self.inside}", "role": "submission"}],

@@ -52,9 +52,9 @@ def bench(*words):
     return json.loads(done.stdout)
 
 
-def bench_send(port, recipient, messages, sessions=SESSIONS, words=()):
+def bench_send(port, recipient, messages, sessions=SESSIONS, words=(), host="127.0.0.1"):
     """All must be answered 250. Gives the seconds it took."""
-    sent = bench("send", "--server", f"127.0.0.1:{port}", "--to", recipient, "--count", messages,
+    sent = bench("send", "--server", f"{host}:{port}", "--to", recipient, "--count", messages,
                  "--sessions", sessions, "--size", SIZE, *words)
     assert sent["accepted"] == messages, sent
     return sent["seconds"]

@@ -126,8 +126,14 @@ struct bytes bytes_trim(struct bytes whole)
 
 bool bytes_is_ascii(struct bytes whole)
 {
-    for (size_t i = 0; i < whole.len; i++)
-        if (whole.at[i] & 0x80)
+    size_t at = 0;
+    for (uint64_t word; whole.len - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, whole.at + at, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            return false;
+    }
+    for (; at < whole.len; at++)
+        if (whole.at[at] & 0x80)
             return false;
     return true;
 }
