@@ -81,6 +81,20 @@ static void check_user(struct check *check)
     buf_addf(&finding->remedy, "useradd --system --shell /usr/sbin/nologin %s", user);
 }
 
+/* Who can write it decides where all mail goes. */
+static void check_configuration(struct check *check)
+{
+    struct stat status;
+    if (stat(check->config->path, &status) != 0 || !(status.st_mode & S_IWOTH))
+        return;
+    struct finding *finding =
+        findings_add(check->findings, SEVERITY_PROBLEM, AREA, "configuration-open");
+    buf_addf(&finding->what, "%s: everybody on this host can change it", check->config_path);
+    buf_addf(&finding->meaning, "they can have mail delivered to themselves, and open the relay");
+    buf_addf(&finding->how, "its mode is %04o", (unsigned)status.st_mode & 07777);
+    buf_addf(&finding->remedy, "chmod o-w %s", check->config_path);
+}
+
 /* One of the server's folders. True: it is there, and may be looked at. */
 static bool check_folder(struct check *check, const char *path, bool is_secret)
 {
@@ -169,6 +183,7 @@ void check_files(struct check *check)
     const struct config *config = check->config;
     for (size_t i = 0; i < config->secret_count; i++)
         check_secret(check, config->secrets[i]);
+    check_configuration(check);
     check_user(check);
     if (check_folder(check, config->spool.path, false)) {
         check_kind(check);

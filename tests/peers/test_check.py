@@ -14,7 +14,7 @@ import pytest
 
 from authority import Authority
 from nameserver import Knot
-from peers import Postfix, need_root
+from peers import Postfix, Script, need_root
 from server import Postrider, binary, free_port, wait_for
 
 AUDITED = 43  # transactions
@@ -92,8 +92,11 @@ def test_files(quiet):
     keys.chmod(0o777)
     result = check(quiet, "files", status=1)
     assert codes(result, "problem") == ["folder-open", "spool-room"]
-    remedy = find(result, "folder-open")["remedy"]
-    subprocess.run(remedy.split(), check=True)
+    quiet.config_path.chmod(0o646)
+    result = check(quiet, "files", status=1)
+    assert codes(result, "problem") == ["configuration-open", "folder-open", "spool-room"]
+    for code in ("folder-open", "configuration-open"):
+        subprocess.run(find(result, code)["remedy"].split(), check=True)
     assert codes(check(quiet, "files", status=1), "problem") == ["spool-room"]
 
 
@@ -291,11 +294,12 @@ def test_postfix_open_and_closed(folder):
 
 
 class Bad:
-    """A server that says 250 to whatever `takes` matches, and else what a decent one says. Its state
-    is the lines heard so far."""
+    """A server that says 250 to RCPT where `takes` matches, and else what a decent one says, but for
+    `replies`, by pattern. With a `context` it offers STARTTLS, and obeys inside TLS
+    what came before it."""
 
-    def __init__(self, takes, replies=()):
-        self.takes, self.replies = takes, dict(replies)
+    def __init__(self, takes, replies=(), context=None):
+        self.takes, self.replies, self.context = takes, dict(replies), context
         self.listener = socket.create_server(("127.0.0.1", free_port()))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -310,14 +314,34 @@ class Bad:
 
     def session(self, client):
         try:
-            with client, client.makefile("rwb") as stream:
+            with client, client.makefile("rwb", buffering=0) as stream:
                 stream.write(b"220 bad.example ready\r\n")
-                stream.flush()
-                for line in stream:
-                    stream.write(self.answer(line.decode("latin-1").strip()).encode() + b"\r\n")
-                    stream.flush()
+                held = self.talk(client, stream)
+                if held is None:
+                    return
+                with self.context.wrap_socket(client, server_side=True) as secure, \
+                        secure.makefile("rwb", buffering=0) as stream:
+                    if held:
+                        stream.write(self.answer(held).encode() + b"\r\n")
+                    self.talk(secure, stream)
         except OSError:
             pass
+
+    def talk(self, client, stream):
+        """Until the end: None; or until STARTTLS: the line that came behind it."""
+        while True:
+            # By packets, as a careless server reads.
+            packet = client.recv(65536)
+            if not packet:
+                return None
+            lines = packet.decode("latin-1").split("\r\n")
+            for number, line in enumerate(lines[:-1]):
+                if line == "STARTTLS" and self.context:
+                    stream.write(b"220 go ahead\r\n")
+                    return lines[number + 1]
+                reply = self.answer(line)
+                if reply is not None:
+                    stream.write(reply.encode() + b"\r\n")
 
     def answer(self, line):
         for pattern, reply in self.replies.items():
@@ -326,7 +350,8 @@ class Bad:
         verb = line.split(" ")[0].split(":")[0].upper()
         if verb == "RCPT":
             return "250 ok" if re.search(self.takes, line) else "550 5.7.1 relaying denied"
-        return {"EHLO": "250-bad.example\r\n250 SIZE", "HELO": "250 ok", "MAIL": "250 ok",
+        offer = "STARTTLS" if self.context else "SIZE"
+        return {"EHLO": f"250-bad.example\r\n250 {offer}", "HELO": "250 ok", "MAIL": "250 ok",
                 "RSET": "250 ok", "NOOP": "250 ok", "VRFY": "252 perhaps"}.get(verb, "500 what?")
 
     def audit(self, status):
@@ -363,6 +388,36 @@ def test_each_trick_is_told(takes, name):
 def test_what_else_is_open_is_told(replies, code, status):
     result = Bad("^$", replies).audit(status)
     assert codes(result) == [code] and find(result, "relay-closed")
+
+
+def test_commands_in_front_of_tls_are_told(authority):
+    context = authority.issue("bad.example").context()
+    result = Bad("^$", context=context).audit(1)
+    assert codes(result) == ["starttls-injection"]
+    assert "C: NOOP\nS: 500 what?" in find(result, "starttls-injection")["how"]
+    decent = Script(context=context, rcpt="550 5.7.1 no", vrfy="252 perhaps", expn="502 no",
+                    auth="503 no", xclient="503 no", proxy="500 no")
+    try:
+        assert codes(audit("--server", f"127.0.0.1:{decent.port}", status=0)) == []
+    finally:
+        decent.stop()
+
+
+def test_words_of_a_proxy_are_told():
+    """It takes PROXY from anybody, silently, and trusts who is local then."""
+    class Trusting(Bad):
+        def session(self, client):
+            self.takes = "^$"
+            super().session(client)
+
+        def answer(self, line):
+            if not line.startswith("PROXY"):
+                return super().answer(line)
+            self.takes = "example.net"
+            return None
+
+    result = Trusting("^$").audit(1)
+    assert codes(result) == ["proxy-open"] and "C: PROXY TCP4" in find(result, "proxy-open")["how"]
 
 
 def test_a_decent_server_and_one_that_takes_all_of_its_own():
