@@ -334,8 +334,9 @@ static void tell_rest(struct audit *audit, const struct tally *tally)
     struct finding *finding = audit_find(audit, is_known ? SEVERITY_GOOD : SEVERITY_UNKNOWN,
                                          is_known ? "relay-closed" : "relay-unknown");
     if (is_known)
-        buf_addf(&finding->what, "%s is no open relay: none of %zu attempts came through",
-                 audit->target->name, tally->tried);
+        buf_addf(&finding->what, "%s is no open relay: none of %zu attempts came through%s",
+                 audit->target->name, tally->tried,
+                 tally->of[ATTACK_UNCLEAR] ? ", as far as its replies tell" : "");
     else
         buf_addf(&finding->what, "%s puts off whatever strangers send", audit->target->name);
     if (!is_known)
