@@ -103,6 +103,11 @@ install: build ## [PREFIX=/usr/local] [DESTDIR=]: binary, man pages, completions
 	for page in docs/man/*.[1-8]; do \
 	    install -D -m 644 $$page $(target)/share/man/man$${page##*.}/$${page##*/}; \
 	done
+	install -d $(target)/bin $(target)/lib
+	ln -sf postrider $(target)/sbin/sendmail
+	ln -sf ../sbin/postrider $(target)/bin/mailq
+	ln -sf ../sbin/postrider $(target)/bin/newaliases
+	ln -sf ../sbin/postrider $(target)/lib/sendmail
 	install -D -m 644 -t $(target)/share/bash-completion/completions completions/bash/postrider
 	install -D -m 644 -t $(target)/share/zsh/site-functions completions/zsh/_postrider
 	install -D -m 644 -t $(target)/share/fish/vendor_completions.d completions/fish/postrider.fish

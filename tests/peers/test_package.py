@@ -236,6 +236,21 @@ def test_serves(guest):
     assert serves(guest)
 
 
+def test_sendmail(guest):
+    """What other programs call: by any user, through the local socket."""
+    assert guest.run("readlink", "--canonicalize", "/usr/sbin/sendmail", "/usr/lib/sendmail",
+                     "/usr/bin/mailq", "/usr/bin/newaliases").split() == ["/usr/sbin/postrider"] * 4
+    letter = "From: ann@example.org\nTo: eve@example.org\nSubject: local\n\nHello\n"
+    guest.run("runuser", "-u", "games", "--", "sendmail", "-t", "-i", "-f", "ann@example.org",
+              text=letter)
+    mailbox = guest.root / "var/lib/postrider/mail/example.org/eve/new"
+    wait_for(lambda: mailbox.exists() and list(mailbox.iterdir()), 30)
+    [stored] = mailbox.iterdir()
+    assert "Subject: local" in stored.read_text()
+    assert guest.run("mailq").strip() == guest.run("postrider", "queue", "list").strip()
+    guest.run("newaliases")
+
+
 def test_rights(guest):
     """The supervisor may bind low ports and read what is root's; the others may nothing."""
     main = int(guest.show("postrider.service", "MainPID"))
