@@ -225,14 +225,31 @@ static void take_message(void *context, const json_t *reply)
     offer(messages->line, "", bytes_of(id), from && from[0] ? from : "<>");
 }
 
-static void offer_messages(const struct line *line)
+/* NULL: there is none, or it is not this user's to read; then nothing is offered. */
+static struct config *open_config(const struct line *line)
 {
     struct buf problems;
-    struct messages messages = {.line = line};
     buf_init(&problems, 65536);
     struct config *config =
         config_load(line->config ? line->config : COMMAND_CONFIG_DEFAULT, &problems);
     buf_done(&problems);
+    return config;
+}
+
+static void offer_domains(const struct line *line, const char *prefix)
+{
+    struct bytes domain;
+    size_t place = 0;
+    struct config *config = open_config(line);
+    while (config && recipients_next_domain(config->recipients, &place, &domain))
+        offer(line, prefix, domain, "");
+    config_free(config);
+}
+
+static void offer_messages(const struct line *line)
+{
+    struct messages messages = {.line = line};
+    struct config *config = open_config(line);
     if (!config)
         return;
     /* A long queue, or a server that is busy: what is not here by then is not worth the wait. */
@@ -255,6 +272,8 @@ static void offer_kind(const struct line *line, const char *prefix, struct bytes
             puts(":files");
         else if (bytes_equal(one, BYTES("ID")))
             offer_messages(line);
+        else if (bytes_equal(one, BYTES("DOMAIN")))
+            offer_domains(line, prefix);
         else if (bytes_equal(one, BYTES("STATUS")))
             for (size_t i = 0; i < COUNT(statuses); i++)
                 offer(line, prefix, bytes_of(statuses[i]), "");

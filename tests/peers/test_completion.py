@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from server import ROOT, binary, wait_for
+from server import ROOT, Postrider, binary, wait_for
 
 SCRIPTS = ROOT / "completions"
 SECONDS = 20
@@ -94,6 +94,15 @@ def test_messages(launch):
     assert "all" in offered("queue", "retry", f"--config={server.config_path}", "")
     server.stop()
     assert offered(*words, "") == {}
+
+
+def test_domains(folder):
+    server = Postrider(folder / "server", domains=[{"name": "example.org"}, {"name": "shop.example"}])
+    words = ["--config", str(server.config_path)]
+    assert set(offered(*words, "dns", "show", "")) == {"example.org", "shop.example"}
+    assert set(offered(*words, "dkim", "rotate", "sh")) == {"shop.example"}
+    assert set(offered(*words, "queue", "list", "--domain=e")) == {"--domain=example.org"}
+    assert offered("--config", "/nonexistent", "dns", "show", "") == {}
 
 
 class Terminal:
