@@ -14,7 +14,7 @@ import pytest
 import guest as guests
 from server import ROOT, wait_for
 
-BUILD_SECONDS = 420
+BUILD_SECONDS = 600
 CONFIG = """\
 hostname: mx.example.org
 listen:
@@ -125,8 +125,8 @@ def guest(package):
     return package.guest.boot()
 
 
-def configure(guest, config=CONFIG):
-    """As an administrator has it: the key is root's alone."""
+def configure(guest):
+    """A configuration for these tests; the key is root's alone."""
     folder = guest.root / "etc/postrider"
     (folder / "tls").mkdir(exist_ok=True)
     subprocess.run(
@@ -135,7 +135,7 @@ def configure(guest, config=CONFIG):
          folder / "tls/server.key", "-out", folder / "tls/server.pem"],
         check=True, capture_output=True)
     (folder / "tls/server.key").chmod(0o600)
-    (folder / "postrider.yaml").write_text(config)
+    (folder / "postrider.yaml").write_text(CONFIG)
 
 
 SEND = """
@@ -145,6 +145,13 @@ for number in range(COUNT):
         client.starttls(context=ssl._create_unverified_context())
         client.sendmail("ann@example.org", "RECIPIENT", "From: <ann@example.org>\\r\\n"
                         f"To: <RECIPIENT>\\r\\nSubject: {number}\\r\\n\\r\\nHello\\r\\n")
+"""
+LOG_IN = """
+import smtplib, ssl
+with smtplib.SMTP_SSL("127.0.0.1", 465, timeout=30,
+                      context=ssl._create_unverified_context()) as client:
+    client.login("USER", "PASSWORD")
+    client.sendmail("USER", "USER", "From: <USER>\\r\\nTo: <USER>\\r\\n\\r\\nHello\\r\\n")
 """
 # Connects while nobody serves, and prints the greeting that comes when somebody does.
 CONNECT = """
@@ -223,6 +230,23 @@ def test_unit(guest):
     verdict = guest.run("systemd-analyze", "security", "--no-pager", "postrider.service")
     exposure = float(re.search(r"exposure level for postrider.service: ([0-9.]+)", verdict)[1])
     assert exposure <= 1.8, verdict
+
+
+def test_set_up(guest):
+    """As README.Debian says: postrider init, and start."""
+    made = json.loads(guest.run("postrider", "init", "--domain", "example.org", "--hostname",
+                                "mx.example.org", "--offline", "--json", seconds=120))
+    assert made["config"] == "/etc/postrider/postrider.yaml"
+    folder = guest.root / "etc/postrider"
+    assert (folder / "postrider.yaml").stat().st_mode & 0o7777 == 0o640
+    assert (folder / "tls/server.key").stat().st_mode & 0o7777 == 0o600
+    assert (folder / "tls/server.key").stat().st_uid == 0
+    guest.run("systemctl", "start", "postrider")
+    script = LOG_IN.replace("PASSWORD", made["password"]).replace("USER", made["user"])
+    subprocess.run(python_in(guest, script), check=True, timeout=60)
+    mailbox = guest.root / "var/lib/postrider/mail" / "/".join(reversed(made["user"].split("@")))
+    wait_for(lambda: (mailbox / "new").exists() and list((mailbox / "new").iterdir()), 30)
+    guest.run("systemctl", "stop", "postrider")
 
 
 def test_serves(guest):
