@@ -30,10 +30,10 @@ static void add_dev_listeners(const struct init_plan *plan, struct buf *out)
 }
 
 /* What a domain must have: postmaster (RFC 5321, 4.5.1), and abuse (RFC 2142, 2) where others may
- * have reason to write. */
+ * have reason to write; and root, to whom programs on the host write. */
 static void add_aliases(const struct init_plan *plan, struct buf *out)
 {
-    static const char *const names[] = {"postmaster", "abuse"};
+    static const char *const names[] = {"postmaster", "abuse", "root"};
     const char *between = "    aliases: {";
     for (size_t i = 0; i < (plan->is_dev ? 1 : COUNT(names)); i++) {
         size_t len = strlen(names[i]);

@@ -23,7 +23,6 @@ enum {
 };
 
 #define SOCKET_DEFAULT "/run/postrider/submission.sock"
-#define MAILNAME "/etc/mailname"
 
 /* A message under way. */
 struct sending {
@@ -77,27 +76,19 @@ static bool find_config(struct sending *sending)
                      "%s has submission_socket: none, and this command needs that socket", path);
 }
 
-/* The domain of names without one: the first of the server's own, or what Debian's policy has for
- * it; else the server's name, by its greeting ("220 mx.example.org ESMTP"). */
-static void find_domain(struct sending *sending, const struct reply_scan *greeting)
+/* The domain of names without one, as the server's reply to EHLO tells it. */
+static bool find_domain(struct sending *sending)
 {
-    char line[256] = "";
-    struct bytes own;
-    size_t place = 0;
-    if (sending->config && recipients_next_domain(sending->config->recipients, &place, &own)) {
-        buf_add(&sending->domain, own);
-        return;
+    struct bytes rest = dialogue_offers(sending->dialogue), line;
+    while (rest.len) {
+        (void)bytes_cut(rest, '\n', &line, &rest);
+        if (bytes_starts_nocase(line, BYTES("XDOMAIN ")))
+            buf_add(&sending->domain, bytes_from(line, 8));
     }
-    FILE *file = fopen(MAILNAME, "re");
-    if (file && fgets(line, sizeof line, file))
-        buf_add(&sending->domain, bytes_trim(bytes_of(line)));
-    if (file)
-        (void)fclose(file); /* read only */
-    if (sending->domain.len)
-        return;
-    struct bytes word, rest = bytes_from(reply_scan_text(greeting), 4);
-    (void)bytes_cut(rest, ' ', &word, &rest);
-    buf_add(&sending->domain, word);
+    return sending->domain.len || error_set(&sending->err, 0,
+                                            "%.120s is no socket of postrider for programs on "
+                                            "this host",
+                                            sending->socket);
 }
 
 /* The user's login name, and the full name as the password file has it ("Ann Ames,,,"). */
@@ -341,9 +332,10 @@ static int greet(struct sending *sending)
     const struct reply_scan *reply = dialogue_hear(sending->dialogue, &sending->err);
     if (!reply || reply->code != 220)
         return refused(sending, "the server", reply);
-    find_domain(sending, reply);
     reply = dialogue_ehlo(sending->dialogue, "localhost", &sending->err);
-    return reply && reply->code == 250 ? EX_OK : refused(sending, "the server", reply);
+    if (!reply || reply->code != 250)
+        return refused(sending, "the server", reply);
+    return find_domain(sending) ? EX_OK : fail_of(sending, EX_CONFIG);
 }
 
 static int submit(struct sending *sending)

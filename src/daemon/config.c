@@ -441,6 +441,15 @@ static void add_local_listener(struct draft *draft)
                                  .verify = {.mode = VERDICT_OFF}};
 }
 
+/* The domain of a user of this host: the first one. */
+static struct bytes name_domain(const struct config *config)
+{
+    struct bytes domain;
+    size_t place = 0;
+    bool has_domain = recipients_next_domain(config->recipients, &place, &domain);
+    return has_domain ? domain : bytes_of(config->hostname);
+}
+
 static void build_listeners(struct schema *schema, struct draft *draft)
 {
     struct config *config = &draft->config;
@@ -458,6 +467,8 @@ static void build_listeners(struct schema *schema, struct draft *draft)
         listener->smtp = draft->smtp;
         listener->smtp.hostname = bytes_of(config->hostname);
         listener->smtp.role = listener->role;
+        if (listener->is_local)
+            listener->smtp.domain = name_domain(config);
         listener->smtp.logins = listener->has_auth ? config->auth.mechanisms : 0;
         listener->smtp.tls = draft->listener_tls[i] == DRAFT_TLS_DEFAULT
                                  ? default_tls(draft, listener->role)

@@ -31,6 +31,8 @@ enum smtp_server_tls {
 /* One for all sessions of a listener; the machine keeps the pointer. */
 struct smtp_server_settings {
     struct bytes hostname; /* for the greeting and replies */
+    struct bytes domain;   /* of names without a domain, told to programs on this host, who complete
+                              them   (RFC 6409, 4.2); empty: not told */
     enum smtp_role role;
     uint64_t size_limit;      /* bytes of a message; RFC 1870 */
     size_t line_limit;        /* bytes of a command line, CRLF included */

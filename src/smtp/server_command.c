@@ -141,6 +141,11 @@ static void cmd_ehlo(struct smtp_server *server, struct bytes argument)
     add_logins(server);
     if (server->has_xclient)
         buf_add(out, BYTES("250-XCLIENT " XCLIENT_ATTRIBUTES "\r\n"));
+    if (settings->domain.len) {
+        buf_add(out, BYTES("250-XDOMAIN "));
+        buf_add(out, settings->domain);
+        buf_add(out, BYTES("\r\n"));
+    }
     add_limits(server);
     if (settings->role == ROLE_SUBMISSION) {
         buf_add(out, BYTES("250-DELIVERBY\r\n"));

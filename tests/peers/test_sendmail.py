@@ -140,6 +140,14 @@ def test_several_workers_share_the_socket(names, launch):
     assert not socket.exists()
 
 
+def test_root_is_an_alias_of_the_first_domain(names, launch):
+    server = launch(domains=[{"name": "example.org", "mailboxes": ["ann"],
+                              "aliases": {"root": "ann@example.org"}},
+                             {"name": "second.example", "mailboxes": "any"}])
+    call(names, server, "root", text=b"cron was here\n")
+    assert server.wait_message("ann@example.org").return_path == f"<{USER}@example.org>"
+
+
 def test_session_on_standard_input(names, shared):
     said = (b"EHLO client.example\r\nMAIL FROM:<bob@example.org>\r\nRCPT TO:<bs@example.org>\r\n"
             b"DATA\r\n" + plain("bs") + b".\r\nQUIT\r\n")
