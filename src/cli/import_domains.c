@@ -152,8 +152,8 @@ static bool complete_target(struct gathering *gathering, const char *where, stru
                             struct bytes target, struct buf *out)
 {
     bool is_program =
-        target.len && (memchr("|/:", target.at[0], 3) || bytes_starts(target, BYTES("\"|")) ||
-                       bytes_starts(target, BYTES("\"/")));
+        target.len && (bytes_find(BYTES("|/:"), target.at[0]) < 3 ||
+                       bytes_starts(target, BYTES("\"|")) || bytes_starts(target, BYTES("\"/")));
     if (target.len && target.at[0] == '\\')
         target = bytes_from(target, 1);
     buf_add(out, target);
@@ -290,7 +290,7 @@ static void add_catch_all(struct gathering *gathering, struct domain *domain, st
     struct buf whole;
     buf_init(&whole, IMPORT_VALUE_LIMIT);
     struct bytes list = targets, first = import_item(&list);
-    if (domain->catch_all.len == 0 && first.at && first.len && first.at[0] == '@')
+    if (domain->catch_all.len == 0 && bytes_starts(first, BYTES("@")))
         import_note_of(gathering->draft, IMPORT_LOST, BYTES("virtual_alias_maps"),
                        bytes_of(domain->name),
                        "a whole domain cannot be an alias of another; write its names one by one");

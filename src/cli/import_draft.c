@@ -251,7 +251,7 @@ static bool is_plain(struct bytes text)
         return false;
     for (size_t i = 0; i < text.len; i++) {
         uint8_t byte = text.at[i];
-        if (!ascii_is_alpha(byte) && !ascii_is_digit(byte) && !memchr("._-/@", byte, 5))
+        if (!ascii_is_alpha(byte) && !ascii_is_digit(byte) && bytes_find(BYTES("._-/@"), byte) == 5)
             return false;
     }
     static const char *const words[] = {"true", "false", "yes", "no", "on",

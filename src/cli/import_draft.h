@@ -92,9 +92,9 @@ const char *import_outcome_word(enum import_outcome outcome);
 /* Adds a note; with a NULL setting it is of no parameter, and name says of what. A parameter has
  * one or several. */
 void import_note(struct import_draft *draft, enum import_outcome outcome,
-                 const struct import_setting *setting, const char *text, ...) PRINTF_LIKE(4, 5);
+                 const struct import_setting *setting, const char *format, ...) PRINTF_LIKE(4, 5);
 void import_note_of(struct import_draft *draft, enum import_outcome outcome, struct bytes name,
-                    struct bytes value, const char *text, ...) PRINTF_LIKE(5, 6);
+                    struct bytes value, const char *format, ...) PRINTF_LIKE(5, 6);
 /* Is there a note with that name? */
 bool import_has_note(const struct import_draft *draft, struct bytes name);
 /* The setting where main.cf has it; NULL: it does not. */
