@@ -1,15 +1,19 @@
 """What an operator does: queue, trace, reload, stop, restart."""
 
 import json
+import os
+import pathlib
 import re
+import signal
 import smtplib
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from dialogue import Dialogue
 from letters import plain
 from load import Load, check_account, delivered
-from server import free_port, wait_for
+from server import binary, free_port, wait_for
 
 
 def send(server, text, to, sender="bob@example.org"):
@@ -472,6 +476,37 @@ def test_restart_with_a_full_queue_loses_nothing(launch, script):
     server.wait_queue_empty()
     sent = sorted(envelope[1] for envelope, _ in peer.messages)
     assert sent == sorted(f"RCPT TO:<c{number}@partner.example>" for number in range(40))
+
+
+def test_a_reload_during_another_is_of_the_newest_file(launch):
+    """The mailbox process rests, so that a reload is under way; who asks then hears of the file as
+    it is then, whatever comes of the first."""
+    server = launch()
+    pids = {name.split()[0]: pid for pid, name in server.processes().items()}
+    control = pathlib.Path(f"/proc/{pids['control']}/fd")
+    good = server.folder / "good.yaml"
+    good.write_text(server.config_path.read_text())
+
+    def reload(clients):
+        client = subprocess.Popen([binary(), "reload", "--config", good],
+                                  stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: len(list(control.iterdir())) >= idle + clients, 20)
+        return client
+    idle = len(list(control.iterdir()))
+    os.kill(pids["mailbox"], signal.SIGSTOP)
+    try:
+        first = reload(1)
+        server.config["nonsense"] = 1
+        server.write_config()
+        second = reload(2)
+    finally:
+        os.kill(pids["mailbox"], signal.SIGCONT)
+    said = second.communicate(timeout=60)[0]
+    assert second.returncode == 1 and "nonsense" in said, said
+    first.communicate(timeout=60)
+    del server.config["nonsense"]
+    server.write_config()
+    server.command("reload")
 
 
 def test_reload_changes_what_the_workers_log(launch):
