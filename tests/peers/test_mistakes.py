@@ -373,7 +373,7 @@ def wrong(title, lines, without=()):
 
 
 wrong("A key that is written wrong", ["limit: {message_size: 20M}"])
-wrong("A key that does not exist", ["greylisting: on"])
+wrong("A key that does not exist", ["log: {colour: on}"])
 wrong("A value of another kind", ["workers: many"])
 wrong("A size without a meaning", ["limits: {message_size: 20 megabytes}"])
 wrong("A word that is none of those", ["log: {level: verbose}"])
