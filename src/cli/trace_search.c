@@ -42,7 +42,8 @@ static int rank(const struct trace_line *line)
         return 2;
     bool is_attempt = bytes_equal(event, BYTES("delivered")) ||
                       bytes_equal(event, BYTES("deferred")) || bytes_equal(event, BYTES("failed"));
-    return is_attempt || bytes_equal(event, BYTES("report")) ? 3 : 1;
+    bool is_after = bytes_equal(event, BYTES("report")) || bytes_equal(event, BYTES("retry"));
+    return is_attempt || is_after ? 3 : 1;
 }
 
 static int compare_lines(const void *a, const void *b)

@@ -35,6 +35,7 @@ static const struct {
                  "{tls}]"},
     {"failed", "given up for {to}[, by {lane}][ at {host!lane}]: {reply|no words}[; "
                "TLS: {tls}]"},
+    {"retry", "to be tried again at {next@}"},
     {"connection-ended",
      "the connection to {lane}[ at {host!lane}] ended before it: {reason}; by another now"},
     {"connect-failed", "could not connect to {lane}[ at {host!lane}]: {reason}"},

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/instant.h"
 #include "base/memory.h"
 #include "daemon/outbound_hosts.h"
 #include "daemon/outbound_login.h"
@@ -32,7 +33,8 @@ struct outbound {
     size_t deliveries;     /* done */
     /* The delivery under way. */
     struct queue_delivery *delivery;
-    bool has_result, is_put_back;
+    bool has_result, has_deferred, is_put_back;
+    size_t deferred; /* a recipient of those */
     struct smtp_client_message message;
     struct outbound_text *text; /* NULL: none was asked for yet */
 };
@@ -41,10 +43,38 @@ static void run(struct outbound *outbound);
 static void connect_next(struct outbound *outbound);
 static void connect_again(struct outbound *outbound);
 
+/* The recipient that an attempt was deferred for, and when there is another. */
+struct wait {
+    size_t recipient;
+    int64_t next_ms; /* 0: never */
+};
+
+static bool find_wait(void *context, const struct queue_entry *entry)
+{
+    struct wait *wait = context;
+    if (wait->recipient < entry->recipient_count)
+        wait->next_ms = entry->recipients[wait->recipient].next_ms;
+    return true;
+}
+
+/* The queue settles it when the attempt is over; all that was deferred in it has the same. */
+static void log_retry(const struct outbound *outbound, uint64_t id)
+{
+    uint8_t room[32];
+    struct buf next = {.at = room, .cap = sizeof room, .limit = sizeof room};
+    struct wait wait = {.recipient = outbound->deferred};
+    if (!queue_show(outbound->worker->queue, id, find_wait, &wait) || wait.next_ms <= 0)
+        return;
+    instant_print(&next, wait.next_ms);
+    log_info("retry", LOG_ID(id), LOG_BYTES("lane", lane_endpoint(outbound->lane)->name),
+             LOG_BYTES("next", buf_view(&next)));
+}
+
 static void end_delivery(struct outbound *outbound)
 {
     if (!outbound->delivery)
         return;
+    uint64_t id = outbound->delivery->id;
     outbound_text_close(outbound->text);
     outbound->text = NULL;
     int64_t now_ms = loop_wall_ms(outbound->worker->loop);
@@ -53,7 +83,9 @@ static void end_delivery(struct outbound *outbound)
     else
         queue_finish(outbound->worker->queue, outbound->delivery, now_ms);
     outbound->delivery = NULL;
-    outbound->has_result = outbound->is_put_back = false;
+    if (outbound->has_deferred)
+        log_retry(outbound, id);
+    outbound->has_result = outbound->has_deferred = outbound->is_put_back = false;
     outbound->deliveries++;
 }
 
@@ -174,6 +206,10 @@ static void take_result(struct outbound *outbound)
     if (outbound->is_put_back)
         return;
     outbound->has_result = true;
+    if (result.outcome == DEFERRED) {
+        outbound->has_deferred = true;
+        outbound->deferred = result.recipient;
+    }
     log_result(outbound, &result);
     queue_result(outbound->worker->queue, outbound->delivery, &result,
                  loop_wall_ms(outbound->worker->loop));
