@@ -104,9 +104,11 @@ static void tell_other(const struct look *look, const struct reply_scan *reply)
     buf_addf(&finding->meaning, "mail goes there, and not to here");
     buf_addf(&finding->how, "it greets with: ");
     paint_add(&finding->how, reply_scan_text(reply));
-    buf_add(&finding->how, BYTES("\nthe port is held by "));
-    if (!port_holder_find(&look->to, look->listener->port, &finding->how))
-        buf_add(&finding->how, BYTES("nobody on this host: something redirects it"));
+    if (!look->listener->is_local) {
+        buf_add(&finding->how, BYTES("\nthe port is held by "));
+        if (!port_holder_find(&look->to, look->listener->port, &finding->how))
+            buf_add(&finding->how, BYTES("nobody on this host: something redirects it"));
+    }
     buf_addf(&finding->remedy, "stop the other one; or, when it is this one under an older "
                                "hostname: postrider reload");
 }
@@ -238,12 +240,20 @@ static void converse(struct look *look)
 
 static void look_at(struct look *look)
 {
+    const struct config_listener *listener = look->listener;
     struct error err;
-    if (!dialogue_connect(look->dialogue, &look->to, look->listener->port, NULL, &err)) {
+    bool is_there =
+        listener->is_local
+            ? dialogue_connect_unix(look->dialogue, look->check->config->submission_socket, &err)
+            : dialogue_connect(look->dialogue, &look->to, listener->port, NULL, &err);
+    /* Whom its folder lets in is the configuration's choice. */
+    if (!is_there && listener->is_local && err.os == EACCES)
+        return;
+    if (!is_there) {
         tell_dead(look, &err);
         return;
     }
-    if (look->listener->smtp.tls == SERVER_TLS_IMPLICIT && !start_tls(look, &err))
+    if (listener->smtp.tls == SERVER_TLS_IMPLICIT && !start_tls(look, &err))
         tell_no_tls(look, err.text);
     else if (hear_greeting(look, &err))
         converse(look);
@@ -270,12 +280,13 @@ void check_ports(struct check *check)
         tell_down(check);
     for (size_t i = 0; look.dialogue && i < check->config->listener_count; i++) {
         look.listener = &check->config->listeners[i];
-        if (!reach(look.listener, &look.to))
+        bool is_local = look.listener->is_local;
+        if (!is_local && !reach(look.listener, &look.to))
             continue;
-        if (!check->is_running)
-            look_for_holder(&look);
-        else if (!is_proxy(&look))
+        if (check->is_running && (is_local || !is_proxy(&look)))
             look_at(&look);
+        else if (!check->is_running && !is_local)
+            look_for_holder(&look);
     }
     dialogue_free(look.dialogue);
     tls_context_free(look.tls);

@@ -252,6 +252,8 @@ enum origin_result origin_find(const struct config *config, const struct config_
                                struct origin *out)
 {
     *out = (struct origin){.space = NULL};
+    if (listener->is_local)
+        return ORIGIN_OWN_ALONE;
     if (!ip_scan(bytes_of(listener->host), &out->to))
         return ORIGIN_NONE;
     bool is_ipv4 = ip_is_ipv4(&out->to), is_wild = is_any(&out->to);
