@@ -12,7 +12,8 @@ import pytest
 
 from server import children_of, wait_for
 
-BOOT_SECONDS = 60
+BOOT_SECONDS = 120
+END_SECONDS = 60
 
 # Its arguments: the folder of the guest, the name of its cgroup. What the kernel has once for all
 # (its settings, its devices) is out of the guest's reach.
@@ -170,8 +171,13 @@ class Guest:
             self.process.wait()
             self.process.stderr.close()
             self.process = None
-        subprocess.run(
+        wait_for(self.has_no_cgroup, END_SECONDS, "its last process has ended")
+
+    def has_no_cgroup(self):
+        """A cgroup can be removed when its processes are gone, which take their time to end."""
+        done = subprocess.run(
             ["unshare", "--mount", "sh", "-c",
              'mount -t cgroup2 cgroup2 /mnt && [ ! -d "/mnt/$0" ] || '
-             'find "/mnt/$0" -depth -type d -exec rmdir {} ";"', self.name],
+             'find "/mnt/$0" -depth -type d -exec rmdir {} +', self.name],
             capture_output=True, check=False)
+        return done.returncode == 0

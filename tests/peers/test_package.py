@@ -91,8 +91,15 @@ class Package:
         copy_sources(self.source)
         before = {path: path.stat().st_mtime_ns for path in self.source.rglob("*")}
         making, building = self.guest.make(), build(self.source)
-        assert building.wait(BUILD_SECONDS) == 0, (self.folder / "build.log").read_text()[-4000:]
-        if making.wait(BUILD_SECONDS) != 0:
+        try:
+            is_built = building.wait(BUILD_SECONDS) == 0
+            is_made = making.wait(BUILD_SECONDS) == 0
+        finally:
+            for process in (making, building):
+                process.kill()
+                process.wait()
+        assert is_built, (self.folder / "build.log").read_text()[-4000:]
+        if not is_made:
             pytest.skip("debootstrap: " + self.guest.root.with_suffix(".log").read_text()[-300:])
         self.untracked = set(self.source.rglob("*")) - set(before)
         [self.deb] = self.folder.glob("postrider_*.deb")
