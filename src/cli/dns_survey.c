@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "auth/dmarc_record.h"
 #include "auth/iprev.h"
@@ -588,6 +589,9 @@ struct dns_survey *dns_survey_new(const struct config *config, struct bytes doma
     if (count == 0)
         find_own(survey);
     survey->has_trouble = !dkim_store_open(&survey->store, config, &survey->trouble);
+    /* It only reads, and whoever makes keys need not wait for the DNS. */
+    if (!survey->has_trouble)
+        (void)flock(survey->store.folder_fd, LOCK_UN);
     survey_all(survey);
     return survey;
 }

@@ -1,8 +1,11 @@
 #include "cli/user_password.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -17,20 +20,32 @@ static bool say(const char *what)
     return false;
 }
 
-/* One line of standard input, without its end. False: there is none, or it is too long. */
-static bool read_line(struct buf *out)
+/* May the next byte be read? False: one of the signals has come. signals: a descriptor, or -1. */
+static bool wait_for_input(int signals)
 {
-    uint8_t byte;
-    ssize_t got;
-    while ((got = read(STDIN_FILENO, &byte, 1)) == 1 && byte != '\n')
+    struct pollfd both[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                            {.fd = signals, .events = POLLIN}};
+    while (poll(both, COUNT(both), -1) < 0)
+        if (errno != EINTR)
+            return false;
+    return both[1].revents == 0;
+}
+
+/* One line of standard input, without its end. False: there is none, it is too long, or one of the
+ * signals has come. */
+static bool read_line(struct buf *out, int signals)
+{
+    uint8_t byte = 0;
+    ssize_t got = -1;
+    while (wait_for_input(signals) && (got = read(STDIN_FILENO, &byte, 1)) == 1 && byte != '\n')
         buf_add_byte(out, byte);
     if (out->len && out->at[out->len - 1] == '\r')
         out->len--;
-    return got >= 0 && !out->overflowed;
+    return (got == 0 || byte == '\n') && !out->overflowed;
 }
 
 /* Asks on the terminal, which shows nothing meanwhile. */
-static bool prompt(const char *question, struct buf *out)
+static bool prompt_silently(const char *question, struct buf *out, int signals)
 {
     struct termios usual, silent;
     if (tcgetattr(STDIN_FILENO, &usual) != 0)
@@ -41,9 +56,28 @@ static bool prompt(const char *question, struct buf *out)
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) != 0)
         return false;
     fputs(question, stderr);
-    bool is_good = read_line(out);
+    bool is_good = read_line(out, signals);
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &usual);
     fputc('\n', stderr);
+    return is_good;
+}
+
+/* The same; who interrupts it gets back a terminal that shows what is typed. */
+static bool prompt(const char *question, struct buf *out)
+{
+    static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP};
+    sigset_t wanted, before;
+    sigemptyset(&wanted);
+    for (size_t i = 0; i < COUNT(numbers); i++)
+        sigaddset(&wanted, numbers[i]);
+    int signals = signalfd(-1, &wanted, SFD_CLOEXEC);
+    if (signals < 0)
+        return false;
+    sigprocmask(SIG_BLOCK, &wanted, &before);
+    bool is_good = prompt_silently(question, out, signals);
+    close(signals);
+    /* Now those that have come are obeyed. */
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return is_good;
 }
 
@@ -77,7 +111,7 @@ static bool prompt_twice(struct buf *raw)
 static bool read_password(const struct options *options, struct buf *raw)
 {
     if (options->is_password_stdin)
-        return read_line(raw) || say("no password was read from standard input");
+        return read_line(raw, -1) || say("no password was read from standard input");
     if (!isatty(STDIN_FILENO))
         return say("there is no terminal to ask for a password; give it by --password-stdin, or "
                    "have one made by --generate");
@@ -108,7 +142,7 @@ bool user_password_ask(const char *user, bool is_from_stdin, struct buf *out)
     struct buf question;
     init(out);
     if (is_from_stdin) {
-        if (read_line(out) && out->len)
+        if (read_line(out, -1) && out->len)
             return true;
         user_password_done(out);
         return say("no password was read from standard input");

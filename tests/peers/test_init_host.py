@@ -5,8 +5,9 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
-import subprocess
+import termios
 
 import pytest
 
@@ -149,14 +150,18 @@ class Terminal:
         self.said += piece.decode().replace("\r\n", "\n")
         return piece
 
-    def answer(self, question, answer):
+    def wait(self, question):
         """The question, with the default that it offers."""
         wanted = re.compile(rf"^{question}( \[(.*)\])?: ", re.M)
         while not (found := wanted.search(self.said, self.seen)):
             assert self.read(), self.said[self.seen :]
-        os.write(self.terminal, f"{answer}\n".encode())
         self.seen = found.end()
         return found[2]
+
+    def answer(self, question, answer):
+        usual = self.wait(question)
+        os.write(self.terminal, f"{answer}\n".encode())
+        return usual
 
     def end(self, status=0):
         while self.read():
@@ -189,6 +194,20 @@ def test_a_terminal_is_asked_one_thing_after_the_other(folder, nobody):
     assert 'via: "smtp://127.0.0.1:2525"' in config.read_text()
     (account,) = json.loads(run([binary(), "user", "list", "--json", "--config", config]))
     assert account["address"] == "ann@shop.test" and account["password"]
+
+
+def test_an_interrupted_password_leaves_a_terminal_that_shows_what_is_typed(folder):
+    terminal = Terminal("init", *options(folder / "a", "--offline", "--user", f"ann@{DOMAIN}"))
+    terminal.answer("Host name", "")
+    terminal.answer("Make one", "no")
+    keeper = os.dup(terminal.terminal)  # it tells of the other end, too
+    terminal.wait("New password")
+    assert not termios.tcgetattr(keeper)[3] & termios.ECHO
+    os.write(keeper, b"open\x03")
+    terminal.end(-signal.SIGINT)
+    assert termios.tcgetattr(keeper)[3] & termios.ECHO
+    os.close(keeper)
+    assert list(folder.iterdir()) == []
 
 
 def test_who_goes_away_has_made_nothing(folder):
