@@ -181,9 +181,12 @@ static void check_signatures(struct verification *verification)
         body = bytes_from(text, length + 2);
     }
     findings->has_message = true;
+    struct dkim_limits limits = {0};
+    if (verification->config)
+        limits.key_bits = (unsigned)verification->config->verify.rsa_bits;
     verification->body = body_hash_new();
-    verification->dkim = dkim_verify_new(section, verification->body, NULL);
-    verification->arc = arc_verify_new(section, verification->body, NULL);
+    verification->dkim = dkim_verify_new(section, verification->body, &limits);
+    verification->arc = arc_verify_new(section, verification->body, &limits);
     body_hash_add(verification->body, body);
     body_hash_end(verification->body);
     int64_t now_s = verification->plan.now_s;

@@ -90,6 +90,7 @@ struct config {
         struct networks *forwarders; /* whose failures are not held against them */
         struct map *wishes;          /* struct verdict_wish by local domain, lower case A-labels */
         const char *seal;            /* domain whose key seals what is passed on, A-labels; NULL */
+        uint64_t rsa_bits;           /* the least of a key that a signature counts by */
         bool has_received_spf;       /* that field is written, too */
         int64_t timeout_ms;          /* how long a message waits for the DNS at most */
     } verify;

@@ -122,6 +122,8 @@ static const struct schema_key verify_keys[] = {
      .help = "domains of authors whose mail is taken though it fails, subdomains too"},
     {"trusted_sealers", SCHEMA_FORM, 0, NULL, .read = read_sealers,
      .help = "domains whose ARC seals are believed"},
+    {"rsa_bits", SCHEMA_NUMBER, AT(config.verify.rsa_bits), "1024", 1024, 4096,
+     .help = "the least of an RSA key by which a signature counts"},
     {"seal", SCHEMA_TEXT, AT(verify.seal), NULL,
      .help = "domain whose key seals mail that is passed on to elsewhere (ARC)"},
     {"received_spf", SCHEMA_WORD, AT(verify.received_spf), "off", .words = switch_words,

@@ -269,7 +269,8 @@ static void take_section(struct verify *verify)
     struct bytes section = section_view(&verify->section);
     verify->has_section = true;
     verify->body = body_hash_new();
-    struct dkim_limits limits = {.keys = verify->worker->keys};
+    struct dkim_limits limits = {.key_bits = (unsigned)verify->generation->config->verify.rsa_bits,
+                                 .keys = verify->worker->keys};
     verify->dkim = dkim_verify_new(section, verify->body, &limits);
     verify->arc = arc_verify_new(section, verify->body, &limits);
     author_find(section, verify->arena, &verify->author);

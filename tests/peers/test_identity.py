@@ -474,6 +474,13 @@ def test_forged_results_are_cut_where_nothing_is_checked(world):
     assert not server.events("verdict")
 
 
+def test_short_keys_do_not_count(world):
+    server = world.server(rsa_bits=3072)
+    text = world.sign(plain("by a key of 2048 bits", sender="boss@bank.example"))
+    assert "no DKIM signature is good" in send(server, text, "eve@lists.example")
+    assert server.events("verdict", dkim="policy", action="refuse")
+
+
 def test_a_trusted_seal_overrides(world):
     """A list that changed the text, and says by ARC that it was good when it came there."""
     changed = (b"Authentication-Results: lists.example; dmarc=pass header.from=bank.example\r\n" +
