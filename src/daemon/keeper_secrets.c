@@ -131,7 +131,10 @@ static struct secret *look_up(struct secrets *secrets, struct bytes name, struct
     if (secret)
         return secret;
     if (!is_in_folder(secrets, name))
-        return error_set(err, 0, "it is neither in the configuration nor in %s", secrets->folder),
+        return error_set(err, 0,
+                         "it was not there, or not to be read, when the configuration was (see "
+                         "secret-unreadable in the log), and is not in %s",
+                         secrets->folder),
                NULL;
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%.*s", BYTES_ARGS(name));

@@ -211,6 +211,7 @@ class Ground:
         self.parts["silent"] = [silent, *fill]
         self.say(f":{port}", ":2605")
         self.say(self.folder / "password", "/etc/postrider/password")
+        self.say(self.folder / "no-password", "/etc/postrider/no-password")
         return [
             {"to": "down.example", "via": f"smtp://127.0.0.1:{self.parts['down']}"},
             {"to": "greylist.example", "via": f"smtp://127.0.0.1:{greylist.port}"},
@@ -219,6 +220,8 @@ class Ground:
              "tls": {"level": "forced", "names": ["mx.forced.example"]}},
             {"to": "smarthost.example", "via": f"smtp://127.0.0.1:{login.port}", "tls": tls,
              "user": "us@own.example", "password_file": str(self.folder / "password")},
+            {"to": "unreadable.example", "via": f"smtp://127.0.0.1:{login.port}", "tls": tls,
+             "user": "we@own.example", "password_file": str(self.folder / "no-password")},
             {"to": "silent.example", "via": f"smtp://127.0.0.1:{port}"},
             {"to": "*", "via": "mx:2606"},
         ]
@@ -239,10 +242,10 @@ class Ground:
 
     # --- clients ----------------------------------------------------------------------------------
 
-    def talk(self, port, *lines, secure=False):
+    def talk(self, port, *lines, secure=False, by=Dialogue):
         """What a client says and hears."""
         shown = []
-        with Dialogue(port) as dialogue:
+        with by(port) as dialogue:
             dialogue.say("EHLO client.example")
             if secure:
                 dialogue.say("STARTTLS")
@@ -580,10 +583,7 @@ def clear_login(ground):
 
 @mistake(PART, "Submission without a login")
 def no_login(ground):
-    with Proxied(ground.relay.submission) as dialogue:
-        dialogue.say("EHLO client.example")
-        line = "MAIL FROM:<ann@example.org>"
-        return f"C: {line}\nS: {dialogue.say(line)}"
+    return ground.talk(ground.relay.submission, "MAIL FROM:<ann@example.org>", secure=True, by=Proxied)
 
 
 @mistake(PART, "Sending as somebody else")
@@ -659,6 +659,7 @@ undelivered("The certificate cannot be verified", "carol@forced.example", "becau
 undelivered("Greylisting", "carol@greylist.example", "because: ")
 undelivered("The recipient is unknown there", "carol@unknown.example", "told its sender")
 undelivered("The smarthost wants another password", "carol@smarthost.example", "because: ")
+undelivered("The smarthost's password is not to be read", "carol@unreadable.example", "because: ")
 
 
 # --- Keys and the DNS -----------------------------------------------------------------------------
@@ -698,9 +699,12 @@ def make_relay(self):
     """Submission that not even this host may use without a login."""
     server = self.postrider(
         "relay", tls={"certificate": str(self.folder / "mx.pem"), "key": str(self.folder / "mx.key")})
-    server.config["listen"][1].update({"tls": "none", "proxy": ["127.0.0.1"]})
+    server.config["listen"][1].update({"tls": "required", "proxy": ["127.0.0.1"]})
+    server.config["auth"] = {"hash_cost": 1}
     server.write_config()
-    return server.start()
+    server.start()
+    user(server, "add", ANN, password=PASSWORD)
+    return server
 
 
 Ground.make_dns_config = make_dns_config
