@@ -1,6 +1,7 @@
 /* Limits and times: parameters that have a key of their own each. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/import_draft.h"
 
@@ -122,6 +123,13 @@ static void write_row(struct import_draft *draft, size_t row, const struct impor
     else
         add_number(out, fit, rows[row].kind);
     buf_add(out, BYTES("\n"));
+    /* The longest wait is an hour where nothing is said, and none may be shorter than the first. */
+    if (strcmp(rows[row].key, "retry_first") == 0 && fit > 3600 &&
+        !import_set(draft, "maximal_backoff_time")) {
+        buf_add(out, BYTES("  retry_max: "));
+        add_number(out, fit, rows[row].kind);
+        buf_add(out, BYTES("\n"));
+    }
     import_note(draft, IMPORT_MAPPED, setting, "%s.%s%s", section_names[rows[row].section],
                 rows[row].key, number && fit != number ? ", as near as it can be" : "");
 }

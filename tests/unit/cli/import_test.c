@@ -334,6 +334,8 @@ static const struct {
      "queue:\n  expire: 3d\n  retry_first: 5m\n\n# What a client may do.\nlimits:\n"
      "  message_size: 4G\n  recipients: 100\n  command_timeout: 5m\n",
      "mapped|smtpd_recipient_limit|limits.recipients, as near as it can be"},
+    {"a first wait that is long", HOST "minimal_backoff_time = 2h\n", SERVICES,
+     "queue:\n  retry_first: 2h\n  retry_max: 2h\n", NULL},
     {"reverse names", HOST "smtpd_client_restrictions = reject_unknown_client_hostname\n", SERVICES,
      "verify:\n  no_reverse_name: refuse\n",
      "mapped|smtpd_client_restrictions|verify.no_reverse_name"},
