@@ -445,7 +445,8 @@ const struct reply_scan *dialogue_say(struct dialogue *dialogue, struct error *e
         error_set(err, EMSGSIZE, "say a line");
         return NULL;
     }
-    memcpy(line + len, "\r\n", 2);
+    line[len] = '\r';
+    line[len + 1] = '\n';
     struct bytes said = {(const uint8_t *)line, (size_t)len + 2};
     return dialogue_say_raw(dialogue, said, err) ? dialogue_hear(dialogue, err) : NULL;
 }

@@ -10,7 +10,7 @@
 #include "cli/verify_file.h"
 #include "facts/facts.h"
 
-enum { CA_LIMIT = 1 << 20, HEARD_LIMIT = 4096, NAME_ROOM = 256 };
+enum { CA_LIMIT = 1 << 20, HEARD_LIMIT = 4096 };
 
 static int complain(const char *text, int status)
 {
@@ -79,13 +79,13 @@ static bool open_dialogue(struct probe *probe, struct error *err)
 static int run(struct probe *probe)
 {
     struct error err;
-    char name[NAME_ROOM] = "localhost";
     if (!read_config(probe))
         return EXIT_CONFIG;
-    (void)gethostname(name, sizeof name - 1);
+    if (gethostname(probe->own_name, sizeof probe->own_name - 1) != 0 || !probe->own_name[0])
+        snprintf(probe->own_name, sizeof probe->own_name, "localhost");
     probe->helo = probe->plan.helo ? probe->plan.helo
                   : probe->config  ? probe->config->hostname
-                                   : name;
+                                   : probe->own_name;
     if (probe->plan.ca && !verify_file_read(probe->plan.ca, &probe->ca, &err)) {
         (void)error_wrap(&err, "%s", probe->plan.ca);
         return complain(err.text, EXIT_BAD);

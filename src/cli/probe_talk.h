@@ -17,6 +17,7 @@ struct probe {
     struct probe_log *log;
     struct dialogue *dialogue;
     const char *helo;
+    char own_name[256];  /* this host's, for EHLO */
     struct buf ca;       /* of --ca; empty: the system's */
     struct buf password; /* of --user */
     struct buf heard;    /* the last line that a server said, as it was */
