@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "cli/host_port.h"
 #include "daemon/schema.h"
 
 enum { TIMEOUT_MOST_MS = 10 * 60 * 1000 };
@@ -44,38 +45,6 @@ void probe_plan_print_options(FILE *out)
     option_print(options, COUNT(options), out);
 }
 
-static bool read_port(struct bytes text, uint16_t *out, struct error *err)
-{
-    uint64_t port;
-    if (!scan_u64(text, UINT16_MAX, &port) || port == 0)
-        return error_set(err, 0, "%.*s is no port", BYTES_ARGS(bytes_sub(text, 0, 80)));
-    *out = (uint16_t)port;
-    return true;
-}
-
-/* "host", "host:25", "192.0.2.1:25", "[2001:db8::1]:25", "2001:db8::1". */
-static bool read_host(struct bytes text, struct probe_plan *plan, struct error *err)
-{
-    struct ip ip;
-    struct bytes port = BYTES_NONE;
-    plan->host = text;
-    if (text.len && text.at[0] == '[') {
-        bool is_closed = bytes_cut(bytes_from(text, 1), ']', &plan->host, &port);
-        if (!is_closed || !ip_scan(plan->host, &ip) || (port.len && port.at[0] != ':'))
-            return error_set(err, 0, "%.*s is no [ADDRESS]:PORT",
-                             BYTES_ARGS(bytes_sub(text, 0, 80)));
-        port = bytes_from(port, 1);
-    } else if (!ip_scan(text, &ip)) {
-        bytes_cut(text, ':', &plan->host, &port);
-    }
-    if (port.len && !read_port(port, &plan->port, err))
-        return false;
-    if (!ip_scan(plan->host, &ip) && !domain_is_valid(plan->host, ADDRESS_UTF8))
-        return error_set(err, 0, "%.*s is neither an address of a person nor a host",
-                         BYTES_ARGS(bytes_sub(text, 0, 80)));
-    return true;
-}
-
 static struct bytes without_brackets(struct bytes path)
 {
     bool has_brackets = path.len >= 2 && path.at[0] == '<' && path.at[path.len - 1] == '>';
@@ -87,7 +56,7 @@ static bool read_target(struct bytes text, struct probe_plan *plan, struct error
     plan->text = text = without_brackets(text);
     plan->is_address = bytes_find(text, '@') < text.len;
     if (!plan->is_address)
-        return read_host(text, plan, err);
+        return host_port_read(text, &plan->host, &plan->port, err);
     if (address_parse(text, ADDRESS_UTF8, &plan->address) != PATH_OK)
         return error_set(err, 0, "%.*s is no address", BYTES_ARGS(bytes_sub(text, 0, 80)));
     return true;
@@ -108,7 +77,7 @@ static bool read_sender(const char *given, struct probe_plan *plan, struct error
 static bool fill(const struct given *given, struct probe_plan *plan, struct error *err)
 {
     const char *families = given->families;
-    if (given->port && !read_port(bytes_of(given->port), &plan->port, err))
+    if (given->port && !port_read(bytes_of(given->port), &plan->port, err))
         return false;
     if (!read_sender(given->mail_from, plan, err))
         return false;

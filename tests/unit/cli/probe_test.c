@@ -44,7 +44,7 @@ static const struct {
     {"[2001:db8::1", "[2001:db8::1 is no [ADDRESS]:PORT", "", "", "", 0},
     {"[h]:25", "[h]:25 is no [ADDRESS]:PORT", "", "", "", 0},
     {"[2001:db8::1]25", "[2001:db8::1]25 is no [ADDRESS]:PORT", "", "", "", 0},
-    {"a..b", "a..b is neither an address of a person nor a host", "", "", "", 0},
+    {"a..b", "a..b is no host", "", "", "", 0},
     {"h --from x", "x is no address; --from takes ann@example.org, or <>", "", "", "", 0},
     {"h --ip 5", "--ip takes 4 or 6, not 5", "", "", "", 0},
     {"h --timeout 5", "5 is no time to wait, as 500ms, 10s or 1m are", "", "", "", 0},
