@@ -88,6 +88,8 @@ void command_bench_sink_options(FILE *out);
 void command_bench_relay_options(FILE *out);
 int command_probe(char **arguments, size_t count);
 void command_probe_options(FILE *out);
+int command_send(char **arguments, size_t count);
+void command_send_options(FILE *out);
 int command_verify(char **arguments, size_t count);
 void command_verify_options(FILE *out);
 int command_import_postfix(char **arguments, size_t count);

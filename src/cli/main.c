@@ -244,6 +244,18 @@ static const struct command commands[] = {
      "  postrider probe mail.example.org --user ann@example.org\n"
      "  postrider probe mail.example.org:587 --timeout 1m --json\n",
      0, 0, 0, .run_own = command_probe, .print_options = command_probe_options},
+    {"send", "[TEXT]", "write a message and send it",
+     "Composes text, HTML, pictures and files of any type, and hands the message to --server, or "
+     "to\n"
+     "the server that the configuration is for. The text is TEXT, --text FILE, or standard input.\n"
+     "A login goes in verified TLS only. Tells what is said to each recipient.\n"
+     "Exit status 0: all recipients were taken, 1: one was not, 75: one was put off.\n"
+     "Examples:\n"
+     "  postrider send --from ann@example.org --to bob@example.org -s Hello \"Good morning.\"\n"
+     "  postrider send --from ann@example.org --to bob@example.org -s Plans --text letter.txt \\\n"
+     "      --attach plan.pdf --server mail.example.org --user ann@example.org\n"
+     "  postrider send --from ann@example.org --to bob@example.org --message letter.eml -v\n",
+     0, 0, 0, .run_own = command_send, .print_options = command_send_options},
     {"verify", "[FILE]", "check SPF, DKIM, ARC and DMARC of a message, or of a sender",
      "Of a message on FILE (- is standard input) all of them, SPF where --ip says who sent it.\n"
      "Without FILE: SPF alone (--ip with --from or --helo), DMARC alone (--header-from).\n"
