@@ -379,8 +379,10 @@ static void print_options(unsigned takes, FILE *out)
 static int print_help(const struct command *command)
 {
     if (command->print_options) {
-        printf("usage: postrider %s OPTION ...\n\n%s\n\n%s\n", command->name, command->does,
-               command->help);
+        bool has_operand = command->usage[0] && strncmp(command->usage, "OPTION", 6) != 0;
+        printf("usage: postrider %s %s%s\n\n%s\n\n%s\n", command->name,
+               has_operand ? "[OPTION ...] " : "OPTION ...", has_operand ? command->usage : "",
+               command->does, command->help);
         command->print_options(stdout);
         return EXIT_GOOD;
     }
