@@ -136,27 +136,41 @@ static struct bytes host_of(const struct config_listener *listener)
     return bytes_of(listener->host);
 }
 
-/* The server that the configuration is for, where people hand in mail; one without TLS from the
- * beginning first. */
-static bool choose_own_server(struct sending *sending, struct error *err)
+/* Where people hand in mail: the socket for programs on this host, unless somebody logs in or may
+ * not enter; then a listener, one without TLS from the beginning first. */
+static const struct config_listener *find_own(const struct sending *sending)
 {
-    struct send_plan *plan = &sending->plan;
     const struct config *config = sending->config;
     const struct config_listener *found = NULL;
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *listener = &config->listeners[i];
-        if (listener->role != ROLE_SUBMISSION)
+        if (listener->is_local && !sending->plan.user &&
+            access(config->submission_socket, W_OK) == 0)
+            return listener;
+        if (listener->role != ROLE_SUBMISSION || listener->is_local)
             continue;
         if (!found || found->smtp.tls == SERVER_TLS_IMPLICIT)
             found = listener;
     }
+    return found;
+}
+
+/* The server that the configuration is for. */
+static bool choose_own_server(struct sending *sending, struct error *err)
+{
+    struct send_plan *plan = &sending->plan;
+    const struct config_listener *found = find_own(sending);
     if (!found)
         return error_set(err, 0,
                          "%.100s has no listener with role: submission; name a server: "
                          "--server HOST",
-                         config->path);
+                         sending->config->path);
+    if (found->is_local) {
+        plan->unix_path = sending->config->submission_socket;
+        return true;
+    }
     plan->host = host_of(found);
-    plan->tls_name = bytes_of(config->hostname);
+    plan->tls_name = bytes_of(sending->config->hostname);
     plan->port = found->port;
     if (plan->tls == SEND_TLS_ANY && found->smtp.tls == SERVER_TLS_IMPLICIT)
         plan->tls = SEND_TLS_IMPLICIT;

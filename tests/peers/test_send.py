@@ -323,6 +323,15 @@ def test_through_ones_own_server(rider, authority, files):
     assert "delivered" in rider.command("trace", trace[1])
 
 
+def test_by_the_socket_for_programs(rider):
+    """Nobody logs in there."""
+    for words in (["--config", rider.config_path],
+                  [f"--server=unix:{rider.folder}/spool/run/submission.sock"]):
+        shown, _ = send(*words, *OWN[:2], "By the socket.")
+        assert shown.startswith(f"{rider.folder}/spool/run/")
+        assert "sent: 250 2.0.0 kept safe as " in shown
+
+
 @pytest.mark.parametrize("port, password, status, want", [
     ("submission", b"wine and dine", 0, "sent: 250 2.0.0"),
     ("implicit", b"wine and dine", 0, "sent: 250 2.0.0"),
