@@ -162,7 +162,7 @@ static bool take_word(struct sendmail_plan *plan, char **words, size_t count, si
             row++;
         if (row == COUNT(letters))
             return error_set(err, 0, "there is no option -%c", *letter);
-        const char *value = NULL;
+        const char *value = "";
         bool is_last = letters[row].value != NO_VALUE;
         if (letters[row].value == ATTACHED || (is_last && letter[1]))
             value = letter + 1;
