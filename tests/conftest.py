@@ -11,9 +11,11 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "peers"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items):
     """What runs in one process when several share the work (make test): the tests of a file, which
-    may share servers, and all that need the one test internet."""
+    may share servers, and all that need the one test internet. What takes longest begins first."""
+    items.sort(key=lambda item: item.path.name != "test_package.py")
     for item in items:
         folder = item.path.parent.name
         item.add_marker(pytest.mark.xdist_group(folder if folder == "internet" else item.path.name))
