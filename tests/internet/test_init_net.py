@@ -70,8 +70,8 @@ class Machine:
         return pathlib.Path(f"/proc/{self.holder.pid}/comm").read_text() == "sleep\n"
 
     def words(self, *words):
-        return ["nsenter", "--target", str(self.holder.pid), "--mount", "--uts", "--net",
-                *(str(word) for word in words)]
+        return ["nsenter", "--target", str(self.holder.pid), "--mount", "--uts", "--net", "--root",
+                "--wd", *(str(word) for word in words)]
 
     def run(self, *words, status=0, data=None):
         done = subprocess.run(self.words(*words), input=data, capture_output=True, text=True,

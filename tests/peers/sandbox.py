@@ -233,8 +233,11 @@ zone:
                        "C.UTF-8", "SSL_CERT_FILE": f"/srv/authority/{self.authority.file.name}"}
         environment.update({name: value for name, value in os.environ.items()
                             if name in ("ASAN_OPTIONS", "UBSAN_OPTIONS")})
-        return [program("nsenter"), "-t", self.inside, "-m", "-n", "-p", "-u", "env", "-i", *(f"{name}={value}" for name, value in environment.items()), "bash", "-o",
-                "pipefail", "-c", f"cd {shlex.quote(self.place)} || exit 99\n{command}"]
+        given = [f"{name}={value}" for name, value in environment.items()]
+        # -r, -w: root and folder are those of who is inside, where the tests run in a chroot, too.
+        return [program("nsenter"), "-t", self.inside, "-m", "-n", "-p", "-u", "-r", "-w", "env",
+                "-i", *given, "bash", "-o", "pipefail", "-c",
+                f"cd {shlex.quote(self.place)} || exit 99\n{command}"]
 
     def run(self, command, data="", seconds=60):
         """(status, what it said)"""
