@@ -1,6 +1,9 @@
 #include "base/bytes.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/memory.h"
 
 struct bytes bytes_of(const char *text)
 {
@@ -122,6 +125,31 @@ struct bytes bytes_trim(struct bytes whole)
     while (whole.len && is_blank(whole.at[whole.len - 1]))
         whole.len--;
     return whole;
+}
+
+struct bytes bytes_word(struct bytes *rest)
+{
+    size_t start = 0, end;
+    while (start < rest->len && is_blank(rest->at[start]))
+        start++;
+    for (end = start; end < rest->len && !is_blank(rest->at[end]);)
+        end++;
+    struct bytes word = bytes_sub(*rest, start, end - start);
+    *rest = bytes_from(*rest, end);
+    return word;
+}
+
+struct bytes bytes_own(struct bytes bytes)
+{
+    uint8_t *copy = memory_new(bytes.len + 1, 1);
+    if (bytes.len)
+        memcpy(copy, bytes.at, bytes.len);
+    return (struct bytes){copy, bytes.len};
+}
+
+void bytes_disown(struct bytes owned)
+{
+    free((void *)(uintptr_t)owned.at);
 }
 
 bool bytes_is_ascii(struct bytes whole)

@@ -58,6 +58,14 @@ bool bytes_cut(struct bytes whole, uint8_t byte, struct bytes *head, struct byte
 /* Without the spaces, tabs, CRs and LFs at both ends. */
 struct bytes bytes_trim(struct bytes whole);
 
+/* Takes the next word, which blanks (those of bytes_trim) part from others, from the front of
+ * *rest; empty when there is none. */
+struct bytes bytes_word(struct bytes *rest);
+
+/* A copy on the heap, for bytes_disown(), with a NUL behind it; never NULL. */
+struct bytes bytes_own(struct bytes bytes);
+void bytes_disown(struct bytes owned);
+
 /* Only 7-bit bytes? */
 bool bytes_is_ascii(struct bytes whole);
 /* Well-formed UTF-8 (RFC 3629: shortest forms, no surrogates, at most U+10FFFF)? */

@@ -9,19 +9,6 @@ enum {
     COLUMNS = 7
 }; /* name, type, private, unprivileged, chroot, wakeup, maxproc; then the command */
 
-static struct bytes own(struct bytes bytes)
-{
-    uint8_t *copy = memory_new(bytes.len + 1, 1);
-    if (bytes.len)
-        memcpy(copy, bytes.at, bytes.len);
-    return (struct bytes){copy, bytes.len};
-}
-
-static void disown(struct bytes owned)
-{
-    free((void *)(uintptr_t)owned.at);
-}
-
 /* The next word of the line; one in braces may have spaces. Empty: there is none. */
 static struct bytes take_word(struct bytes *line)
 {
@@ -57,9 +44,9 @@ static bool read_service(struct import_service *service, struct bytes line, stru
     struct bytes command = take_word(&line);
     if (command.len == 0)
         return error_set(err, 0, "line %u is no service, which has eight columns", service->line);
-    service->name = own(columns[0]);
-    service->type = own(columns[1]);
-    service->command = own(command);
+    service->name = bytes_own(columns[0]);
+    service->type = bytes_own(columns[1]);
+    service->command = bytes_own(command);
     for (struct bytes word; (word = take_word(&line)).len;) {
         struct bytes attached = bytes_from(word, 2);
         if (!bytes_starts(word, BYTES("-o")))
@@ -99,9 +86,9 @@ void import_services_done(struct import_services *services)
 {
     for (size_t i = 0; i < services->count; i++) {
         struct import_service *service = &services->services[i];
-        disown(service->name);
-        disown(service->type);
-        disown(service->command);
+        bytes_disown(service->name);
+        bytes_disown(service->type);
+        bytes_disown(service->command);
         import_settings_free(service->overrides);
     }
     free(services->services);

@@ -67,26 +67,13 @@ struct import_settings *import_settings_new(const struct import_settings *base)
     return settings;
 }
 
-static struct bytes own(struct bytes bytes)
-{
-    uint8_t *copy = memory_new(bytes.len + 1, 1);
-    if (bytes.len)
-        memcpy(copy, bytes.at, bytes.len);
-    return (struct bytes){copy, bytes.len};
-}
-
-static void disown(struct bytes owned)
-{
-    free((void *)(uintptr_t)owned.at);
-}
-
 void import_settings_free(struct import_settings *settings)
 {
     if (!settings)
         return;
     for (size_t i = 0; i < settings->count; i++) {
-        disown(settings->settings[i]->name);
-        disown(settings->settings[i]->value);
+        bytes_disown(settings->settings[i]->name);
+        bytes_disown(settings->settings[i]->value);
         free(settings->settings[i]);
     }
     free(settings->settings);
@@ -102,16 +89,16 @@ void import_settings_set(struct import_settings *settings, struct bytes name, st
         return;
     if (!setting) {
         setting = NEW(struct import_setting);
-        setting->name = own(name);
+        setting->name = bytes_own(name);
         settings->settings =
             memory_resize(settings->settings, settings->count + 1, sizeof(struct import_setting *));
         settings->settings[settings->count++] = setting;
         map_add(settings->by_name, name, setting);
     }
     struct bytes before = setting->value;
-    setting->value = own(value);
+    setting->value = bytes_own(value);
     setting->line = line;
-    disown(before);
+    bytes_disown(before);
 }
 
 static bool read_setting(struct import_settings *settings, struct bytes line, unsigned number,

@@ -33,18 +33,6 @@ static bool is_known_outside(const char *name)
     return true;
 }
 
-static struct bytes next_word(struct bytes *line)
-{
-    size_t start = 0, end;
-    while (start < line->len && (line->at[start] == ' ' || line->at[start] == '\t'))
-        start++;
-    for (end = start; end < line->len && line->at[end] != ' ' && line->at[end] != '\t';)
-        end++;
-    struct bytes word = bytes_sub(*line, start, end - start);
-    *line = bytes_from(*line, end);
-    return word;
-}
-
 /* The name in full that stands in hosts(5) beside the short one, as systems write it there. */
 static void find_in_hosts(const char *name, char out[HOST_NAME_LIMIT + 1])
 {
@@ -52,9 +40,9 @@ static void find_in_hosts(const char *name, char out[HOST_NAME_LIMIT + 1])
     FILE *file = fopen("/etc/hosts", "re");
     while (file && !out[0] && fgets(text, sizeof text, file)) {
         text[strcspn(text, "#\r\n")] = 0;
-        struct bytes line = bytes_of(text), address = next_word(&line), first = next_word(&line);
+        struct bytes line = bytes_of(text), address = bytes_word(&line), first = bytes_word(&line);
         bool is_beside = false;
-        for (struct bytes word = first; word.len; word = next_word(&line))
+        for (struct bytes word = first; word.len; word = bytes_word(&line))
             is_beside |= bytes_equal_nocase(word, bytes_of(name));
         if (address.len && is_beside && first.len <= HOST_NAME_LIMIT &&
             bytes_find(first, '.') < first.len)

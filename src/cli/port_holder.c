@@ -14,15 +14,6 @@ enum {
 
 /* --- The kernel's table ----------------------------------------------------------------------- */
 
-static struct bytes next_word(struct bytes *line)
-{
-    struct bytes word = BYTES_NONE;
-    while (line->len && line->at[0] == ' ')
-        *line = bytes_from(*line, 1);
-    bytes_cut(*line, ' ', &word, line);
-    return word;
-}
-
 static bool scan_hex(struct bytes text, uint32_t *out)
 {
     uint32_t number = 0;
@@ -72,7 +63,7 @@ uint64_t port_holder_inode(struct bytes table, const struct ip *ip, uint16_t por
         uint64_t inode;
         bytes_cut(table, '\n', &line, &table);
         for (size_t i = 0; i < WORDS; i++)
-            words[i] = next_word(&line);
+            words[i] = bytes_word(&line);
         bytes_cut(words[LOCAL], ':', &address, &digits);
         if (scan_address(address, &local) && scan_hex(digits, &number) &&
             scan_hex(words[STATE], &state) && scan_u64(words[INODE], INT64_MAX, &inode) &&

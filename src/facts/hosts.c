@@ -11,23 +11,6 @@ struct found {
     bool is_named; /* by a line of either family */
 };
 
-static bool is_blank(uint8_t byte)
-{
-    return byte == ' ' || byte == '\t' || byte == '\r';
-}
-
-static struct bytes next_word(struct bytes *line)
-{
-    size_t start = 0, end;
-    while (start < line->len && is_blank(line->at[start]))
-        start++;
-    for (end = start; end < line->len && !is_blank(line->at[end]);)
-        end++;
-    struct bytes word = bytes_sub(*line, start, end - start);
-    *line = bytes_from(*line, end);
-    return word;
-}
-
 static struct bytes without_dot(struct bytes name)
 {
     if (name.len && name.at[name.len - 1] == '.')
@@ -37,7 +20,7 @@ static struct bytes without_dot(struct bytes name)
 
 static bool has_name(struct bytes names, struct bytes name)
 {
-    for (struct bytes word; (word = next_word(&names)).len;)
+    for (struct bytes word; (word = bytes_word(&names)).len;)
         if (bytes_equal_nocase(without_dot(word), name))
             return true;
     return false;
@@ -60,7 +43,7 @@ static void take_line(struct found *found, struct bytes line, int family, struct
 {
     uint8_t address[16];
     line = bytes_sub(line, 0, bytes_find(line, '#'));
-    struct bytes first = next_word(&line);
+    struct bytes first = bytes_word(&line);
     if (first.len == 0 || !has_name(line, name))
         return;
     int got = scan_address(first, address);

@@ -51,22 +51,10 @@ static bool read_hex_number(struct bytes text, uint32_t *out)
     return true;
 }
 
-static struct bytes next_word(struct bytes *line)
-{
-    size_t start = 0, end;
-    while (start < line->len && (line->at[start] == ' ' || line->at[start] == '\t'))
-        start++;
-    for (end = start; end < line->len && line->at[end] != ' ' && line->at[end] != '\t';)
-        end++;
-    struct bytes word = bytes_sub(*line, start, end - start);
-    *line = bytes_from(*line, end);
-    return word;
-}
-
 static size_t split(struct bytes line, struct bytes *words, size_t limit)
 {
     size_t count = 0;
-    while (count < limit && (words[count] = next_word(&line)).len)
+    while (count < limit && (words[count] = bytes_word(&line)).len)
         count++;
     return count;
 }

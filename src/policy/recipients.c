@@ -10,19 +10,6 @@
 
 static const struct bytes postmaster = BYTES_INIT("postmaster");
 
-static struct bytes bytes_own(struct bytes bytes)
-{
-    uint8_t *copy = memory_new(bytes.len + 1, 1);
-    if (bytes.len)
-        memcpy(copy, bytes.at, bytes.len);
-    return (struct bytes){copy, bytes.len};
-}
-
-static void bytes_disown(struct bytes owned)
-{
-    free((void *)(uintptr_t)owned.at);
-}
-
 static struct bytes lower(struct bytes text, uint8_t *room, size_t size)
 {
     size_t len = text.len < size ? text.len : size;

@@ -29,6 +29,10 @@ static void bytes_cut_and_trim(void **state)
     assert_true(bytes_equal(head, BYTES("abc")) && tail.len == 0);
     assert_true(bytes_equal(bytes_trim(BYTES(" \t a b \r\n")), BYTES("a b")));
     assert_int_equal(bytes_trim(BYTES("  ")).len, 0);
+    struct bytes line = BYTES(" one\t two\r");
+    assert_true(bytes_equal(bytes_word(&line), BYTES("one")));
+    assert_true(bytes_equal(bytes_word(&line), BYTES("two")));
+    assert_int_equal(bytes_word(&line).len, 0);
     assert_true(bytes_ends_nocase(BYTES("mail.Example.ORG"), BYTES(".example.org")));
     assert_true(bytes_compare(BYTES("a"), BYTES("ab")) < 0);
 }
