@@ -15,6 +15,7 @@ import pytest
 from authority import Authority
 from nameserver import Knot
 from peers import Postfix, Script, need_root
+from sandbox import need_root_of
 from server import Postrider, binary, free_port, wait_for
 
 AUDITED = 43  # transactions
@@ -105,6 +106,7 @@ def test_gateways_among_the_trusted(quiet, is_root_host):
     """In a network namespace with a router, or with a network of containers; the server's own log
     warns as well."""
     need_root("a network of one's own needs root")
+    need_root_of("unshare", "--net", "true")
     link = "docker0" if is_root_host else "up0"
     quiet.config["relay"] = {"networks": ["127.0.0.1/32", "10.77.0.0/24"]}
     quiet.write_config()
@@ -231,6 +233,7 @@ def test_an_open_server_is_found_open(launch, networks):
 def test_a_namespace_is_a_stranger(quiet):
     """All that this host has is trusted, its own network namespace is not."""
     need_root("a namespace needs root")
+    need_root_of("unshare", "--net", "true")
     quiet.config["listen"] = [{"address": f"0.0.0.0:{quiet.mx}"}, {"address": f"[::]:{quiet.mx}"},
                               {"address": "10.77.0.2:2525"}]
     quiet.config["relay"] = {"networks": ["127.0.0.0/8", "::1", "10.77.0.0/24", "fd00::/8"]}
