@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+
+#include "cli/dialogue.h"
 
 /* The control process gives a worker 30 seconds, and reloading takes up to 10. */
 enum { REPLY_WAIT_SECONDS = 60 };
@@ -24,20 +24,6 @@ static int explain(const struct config *config, int os)
     else
         fprintf(stderr, "postrider: %s: %s\n", config->control_socket, strerror(os));
     return os == EACCES || os == EPERM ? EXIT_DENIED : EXIT_LATER;
-}
-
-static int open_socket(const struct config *config)
-{
-    struct sockaddr_un place = {.sun_family = AF_UNIX};
-    snprintf(place.sun_path, sizeof place.sun_path, "%s", config->control_socket);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&place, sizeof place) == 0)
-        return fd;
-    int os = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = os;
-    return -1;
 }
 
 /* True: it was the last line. */
@@ -96,17 +82,19 @@ static int converse(int fd_owned, json_t *request_owned, talk_take *take, void *
 
 int talk(const struct config *config, json_t *request_owned, talk_take *take, void *context)
 {
-    int fd = open_socket(config);
+    struct error err;
+    int fd = dialogue_open_unix(config->control_socket, &err);
     if (fd >= 0)
         return converse(fd, request_owned, take, context);
     json_decref(request_owned);
-    return explain(config, errno);
+    return explain(config, err.os);
 }
 
 bool talk_quietly(const struct config *config, json_t *request_owned, talk_take *take,
                   void *context)
 {
-    int fd = open_socket(config);
+    struct error err;
+    int fd = dialogue_open_unix(config->control_socket, &err);
     if (fd >= 0)
         return converse(fd, request_owned, take, context) == EXIT_GOOD;
     json_decref(request_owned);
